@@ -48,6 +48,10 @@ class TemporaryDeliverError(DeliverError):
     """Try again later: the server said 4xx, or could not be reached."""
 
 
+class UnreachableError(TemporaryDeliverError):
+    """Nothing can be handed over now, whoever it is for: the run stops and every message waits as it is."""
+
+
 class PermanentDeliverError(DeliverError):
     """Stop trying this message: the server said 5xx."""
 

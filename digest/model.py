@@ -7,7 +7,8 @@ from typing import NewType
 from zoneinfo import ZoneInfo
 
 PaperKey = NewType("PaperKey", str)
-"""Stable and versionless identity of a work: ``arxiv:2401.01234``, ``doi:10.1000/x`` or ``url:https://…``."""
+"""Stable and versionless identity of a work: ``arxiv:2401.01234``, ``doi:10.1000/x``, ``url:https://…``, or, for an
+item of a feed that has none of these, ``guid:name of the feed:its id``."""
 
 SubscriberId = NewType("SubscriberId", str)
 """A slug of the subscriber's name; never holds an address, so it may stand in logs and in the database."""
@@ -241,6 +242,15 @@ class DeliveryState(StrEnum):
     """A later edition took its papers over before it could be sent."""
     UNCERTAIN = "uncertain"
     """A run died between the final dot and the stored reply; never resent, its papers come back."""
+
+
+class Security(StrEnum):
+    """How the connection to the mail server is protected."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+    """For a server on this machine only."""
 
 
 @dataclass(frozen=True, slots=True)

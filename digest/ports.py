@@ -54,7 +54,11 @@ class Listing:
 
 
 class Source(Protocol):
-    """A place we poll. It does no I/O: it names addresses and parses bytes."""
+    """A place we poll. It does no I/O: it names addresses and parses bytes.
+
+    A source may also say ``missing_is_quiet = True``: then an address that is missing (HTTP 404) lists nothing, as
+    where each day has an address that exists only once the day has papers. Otherwise it is a failure.
+    """
 
     @property
     def name(self) -> str:
@@ -88,6 +92,7 @@ class Backend(Protocol):
 
         Raises:
             TemporaryDeliverError: Not accepted now.
+            UnreachableError: Nothing can be handed over now; trying other messages is useless.
             PermanentDeliverError: Never accepted as it is.
             SmtpRefusedError: The server refuses us; trying other messages is useless.
             UncertainDeliverError: The connection broke after the final dot; it may have been accepted.
@@ -173,11 +178,11 @@ class Ledger(Protocol):
         """
 
     def settled_date(self, subscriber: SubscriberId) -> date | None:
-        """The newest local date with an edition that needs no more work and is not ``skipped``."""
+        """The newest local date with an edition that needs no more work and cannot be opened again."""
 
     def owed_since(self, subscriber: SubscriberId) -> int | None:
-        """The announcement number after which papers are owed: where the last accepted or skipped edition ended,
-        else where the first one began; ``None`` for a subscriber without editions.
+        """The announcement number after which papers are owed: the highest where an accepted or skipped edition ended,
+        else the lowest where one began; ``None`` for a subscriber without editions.
         """
 
     def sent_keys(self, subscriber: SubscriberId) -> frozenset[PaperKey]:
@@ -186,11 +191,12 @@ class Ledger(Protocol):
     def open_edition(self, edition: Edition, *, since_seq: int, through_seq: int, now: datetime) -> bool:
         """Write the edition and its papers as ``pending`` (``skipped`` if empty), in one transaction.
 
-        Earlier editions of the subscriber that wait in ``pending`` or ``deferred`` become ``expired``:
-        this one carries their papers. An edition that was ``skipped`` for the same date is opened again.
+        Other editions of the subscriber that wait in ``pending`` or ``deferred`` become ``expired``:
+        this one carries their papers. An edition that was ``skipped`` or ``expired`` for the same date is opened again.
 
         Returns:
-            False if the edition of this subscriber and date exists already.
+            False if nothing was written: the edition of this subscriber and date exists already, or another run is
+            delivering one of theirs, or it delivered one of these papers after the caller asked for ``sent_keys``.
         """
 
     def claim(self, now: datetime, only: Sequence[SubscriberId] | None = None) -> Delivery | None:
@@ -215,7 +221,19 @@ class Ledger(Protocol):
         now: datetime,
         next_try_at: datetime | None = None,
     ) -> None:
-        """End this claim; durable when it returns. The fencing token must still be current."""
+        """End this claim as ``accepted``, ``deferred`` (with ``next_try_at``), ``failed``, ``suppressed`` or
+        ``uncertain``; durable when it returns.
+
+        Raises:
+            StoreError: Another run took the delivery over, or the database cannot be written.
+        """
+
+    def release(self, delivery: Delivery, *, detail: str, now: datetime) -> None:
+        """Put a claim back to ``pending`` without counting the attempt: the trouble was not with this message.
+
+        Raises:
+            StoreError: Another run took the delivery over, or the database cannot be written.
+        """
 
     def editions(self, subscriber: SubscriberId | None = None, limit: int = 100) -> Sequence[EditionState]:
         """Ledger rows, newest first."""

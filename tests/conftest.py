@@ -1,9 +1,14 @@
-"""What every test may use: the place of the recorded data, and a tempo that does not wait."""
+"""What every test may use: the place of the recorded data, and how hypothesis looks for counterexamples."""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says nothing on a shared machine; a pull request must not fail for another's bad luck.
+settings.register_profile("paperround", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("paperround")
 
 
 @pytest.fixture(scope="session")

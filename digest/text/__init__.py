@@ -1,0 +1,1 @@
+"""Pure functions on text: cleaning, LaTeX, links, identities, folding."""
