@@ -1,0 +1,115 @@
+"""Any RSS, Atom or RDF feed: a journal, a preprint server, a laboratory's blog."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from digest.collect.sources.arxiv import split_authors
+from digest.collect.sources.page import announced_at, entry, link, quoted, read_feed
+from digest.model import Entry, LinkKind, PaperKey
+from digest.ports import Listing, Page, Window
+from digest.text.clean import clean_html, clean_text
+from digest.text.identity import arxiv_key, doi_key, url_key
+from digest.text.links import check_url, find_code
+
+_MAX_GUID_CHARS = 300
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One feed by its address."""
+
+    url: str
+    name: str = ""
+    """The address without scheme and query unless given."""
+    allow_private: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            parts = urlsplit(self.url)
+            object.__setattr__(self, "name", f"feed:{parts.hostname}{parts.path.rstrip('/')}")
+
+    def first_urls(self, window: Window) -> Sequence[str]:  # noqa: ARG002  a feed shows its newest items, whatever one asks
+        """The feed's address."""
+        return (self.url,)
+
+    def parse(self, page: Page) -> Listing:
+        """Read the feed; see `Source.parse`."""
+        feed, problems = read_feed(page)
+        entries: dict[PaperKey, Entry] = {}
+        skipped = list(problems)
+        for number, item in enumerate(feed.entries, 1):
+            read = self._read(item, number)
+            if isinstance(read, Entry):
+                entries.setdefault(read.key, read)
+            else:
+                skipped.append(read)
+        return Listing(entries=tuple(entries.values()), problems=tuple(skipped))
+
+    def _read(self, item: Any, number: int) -> Entry | str:
+        """An entry, or why there is none."""
+        title = _plain(item.get("title_detail"))
+        url = check_url(item.get("link", ""))
+        guid = item.get("id", "")
+        if not title:
+            return f"skipped item {number} ({quoted(url or guid or 'no link')}): it has no title"
+        key = _key(item) or self._guid_key(guid)
+        if key is None:
+            return f"skipped {quoted(title)}: it has neither a usable link nor an id"
+        abstract = _plain(item.get("summary_detail")) or next(map(_plain, item.get("content", ())), "")
+        arxiv_id = key.removeprefix("arxiv:") if key.startswith("arxiv:") else ""
+        doi = key.removeprefix("doi:") if key.startswith("doi:") else ""
+        return entry(
+            key=key,
+            title=title,
+            abstract=abstract,
+            authors=_authors(item),
+            categories=(tag.get("term") or "" for tag in item.get("tags", ())),
+            links=(
+                link(LinkKind.ABSTRACT, f"https://arxiv.org/abs/{arxiv_id}" if arxiv_id else url or _doi_url(doi)),
+                link(LinkKind.PDF, f"https://arxiv.org/pdf/{arxiv_id}" if arxiv_id else _pdf(item)),
+                link(LinkKind.CODE, find_code(abstract)),
+            ),
+            published=announced_at(item),
+        )
+
+    def _guid_key(self, guid: str) -> PaperKey | None:
+        """An id that is no address is unique within its feed only."""
+        guid = clean_text(guid)[:_MAX_GUID_CHARS]
+        return PaperKey(f"guid:{self.name}:{guid}") if guid else None
+
+
+def _key(item: Any) -> PaperKey | None:
+    addresses = [item.get("link", ""), item.get("id", "")]
+    stated = (item.get("prism_doi"), item.get("dc_identifier"), item.get("arxiv_doi"), *addresses)
+    for text in stated:
+        if isinstance(text, str) and (key := doi_key(text)):
+            return key
+    for text in addresses:
+        if key := arxiv_key(text):
+            return key
+    return url_key(addresses[0]) or url_key(addresses[1])
+
+
+def _plain(detail: Any) -> str:
+    """What feedparser found to be HTML is reduced to its text; what is text stays, angle brackets and all."""
+    if not detail or not detail.get("value"):
+        return ""
+    is_text = detail.get("type") == "text/plain"
+    return clean_text(detail["value"]) if is_text else clean_html(detail["value"])
+
+
+def _authors(item: Any) -> Iterator[str]:
+    for author in item.get("authors", ()):
+        # RSS has one creator per person or, as often, all of them in one, with commas.
+        yield from split_authors(author.get("name", ""))
+
+
+def _pdf(item: Any) -> str | None:
+    found = (address.get("href", "") for address in item.get("links", ()) if address.get("type") == "application/pdf")
+    return next(filter(None, map(check_url, found)), None)
+
+
+def _doi_url(doi: str) -> str | None:
+    return check_url(f"https://doi.org/{doi}") if doi else None

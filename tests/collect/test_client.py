@@ -1,0 +1,502 @@
+"""The client against a server that misbehaves: every fault becomes a poll that says what happened."""
+
+import asyncio
+import gzip
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from digest.collect.client import Limits, poll_sources
+from digest.collect.sources import Arxiv, Feed, HuggingFace
+from digest.collect.web import is_arxiv, is_public, retry_after_s, shown
+from digest.model import Poll, Validators, Verdict
+from digest.ports import Listing, Page, Source, Window
+from tests.builders import NOW
+from tests.collect.evil_http import Answer, EvilHttp
+from tests.collect.pages import hf, hf_item, rss, rss_item
+
+WINDOW = Window(NOW - timedelta(days=1), NOW)
+QUICK = Limits(deadline_s=5, backoff_s=0.01, read_s=2, arxiv_spacing_s=0.2)
+ONE = rss(rss_item())
+
+
+@pytest.fixture
+def server() -> Iterator[EvilHttp]:
+    with EvilHttp().running() as running:
+        yield running
+
+
+def poll(
+    *sources: Source, limits: Limits = QUICK, known: Mapping[str, Validators] | None = None, **more: Any
+) -> list[Poll]:
+    windows = {source.name: WINDOW for source in sources}
+    return asyncio.run(poll_sources(sources, windows, known or {}, limits=limits, contact="test@example.org", **more))
+
+
+def poll_one(url: str, limits: Limits = QUICK, known: Mapping[str, Validators] | None = None, **more: Any) -> Poll:
+    [done] = poll(Feed(url, "blog", allow_private=True), limits=limits, known=known, **more)
+    return done
+
+
+def test_a_good_answer_is_fresh_and_polite(server: EvilHttp) -> None:
+    url = server.answers("/f", Answer(ONE, headers={"ETag": '"1"', "Last-Modified": "Fri, 20 Nov 2026 05:00:00 GMT"}))
+
+    done = poll_one(url)
+
+    assert (done.verdict, done.problems, [entry.key for entry in done.entries]) == (
+        Verdict.FRESH,
+        (),
+        ["arxiv:2611.00001"],
+    )
+    assert done.validators == ((url, Validators('"1"', "Fri, 20 Nov 2026 05:00:00 GMT")),)
+    [request] = server.requests
+    assert request.headers["user-agent"].startswith("paperround/")
+    assert "(+test@example.org)" in request.headers["user-agent"]
+    assert "application/rss+xml" in request.headers["accept"]
+    assert request.headers["host"] == f"127.0.0.1:{server.port}"
+
+
+def test_validators_are_sent_back_and_304_is_unchanged(server: EvilHttp) -> None:
+    url = server.answers("/f", Answer(status=304))
+
+    done = poll_one(url, known={url: Validators('"1"', "Fri, 20 Nov 2026 05:00:00 GMT")})
+
+    assert (done.verdict, done.entries, done.validators) == (Verdict.UNCHANGED, (), ())
+    assert server.requests[0].headers["if-none-match"] == '"1"'
+    assert server.requests[0].headers["if-modified-since"] == "Fri, 20 Nov 2026 05:00:00 GMT"
+
+
+def test_304_to_an_unconditional_request_is_a_failure(server: EvilHttp) -> None:
+    done = poll_one(server.answers("/f", Answer(status=304)))
+
+    assert (done.verdict, done.problems) == (Verdict.FAILED, (f"HTTP 304 from {server.url}/f",))
+
+
+def test_an_empty_weekend_feed_is_quiet(server: EvilHttp) -> None:
+    server.answers("/rss/cs.CL", rss())
+
+    [done] = poll(Arxiv(("cs.CL",), url=server.url + "/rss", allow_private=True))
+
+    assert (done.verdict, done.problems) == (Verdict.QUIET, ())
+
+
+@pytest.mark.parametrize("status", [406, 429, 500, 503])
+def test_a_passing_fault_is_tried_again(server: EvilHttp, status: int) -> None:
+    done = poll_one(server.answers("/f", Answer(b"<html>busy", status), Answer(b"", status), ONE))
+
+    assert (done.verdict, len(server.requests)) == (Verdict.FRESH, 3)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        pytest.param(Answer(b"", 503), "HTTP 503 from {url}, 4 tries in 0 s", id="503"),
+        pytest.param(Answer(b"", 429), "HTTP 429 from {url}, 4 tries in 0 s", id="429"),
+        pytest.param(
+            Answer(b"Rate exceeded."), "'Rate exceeded.' from {url}, 4 tries in 0 s", id="rate exceeded with 200"
+        ),
+        pytest.param(Answer(b"", 404), "HTTP 404 from {url}", id="404"),
+        pytest.param(Answer(b"", 403), "HTTP 403 from {url}", id="403 elsewhere is final"),
+        pytest.param(
+            Answer(b"<!DOCTYPE html><html><title>Down for maintenance</title>"),
+            "HTML page titled 'Down for maintenance' where a feed was expected from {url}",
+            id="HTML with 200",
+        ),
+        pytest.param(Answer(b""), "not a feed: the body is empty from {url}", id="empty body"),
+        pytest.param(Answer(b"/etc/passwd"), "not a feed: it starts with '/etc/passwd' from {url}", id="a path"),
+        pytest.param(
+            Answer(b"", 429, {"Retry-After": "120"}),
+            "HTTP 429 from {url}, which asks us to wait 120 s; only 5 s are left",
+            id="Retry-After beyond the deadline",
+        ),
+        pytest.param(
+            Answer(b"", 503, {"Retry-After": "9" * 5000}),
+            "HTTP 503 from {url}, which asks us to wait ages; only 5 s are left",
+            id="absurd Retry-After",
+        ),
+        pytest.param(Answer(ONE, headers={"Content-Encoding": "gzip"}), "broken gzip from {url} (", id="not gzip"),
+        pytest.param(
+            Answer(ONE, headers={"Content-Encoding": "gzip, gzip"}),
+            "content encoding 'gzip, gzip' from {url}",
+            id="nested",
+        ),
+        pytest.param(
+            Answer(b"", 302, {"Location": "file:///etc/passwd"}), "refused file:/etc/passwd: only http", id="file"
+        ),
+        pytest.param(
+            Answer(b"", 302, {"Location": "http://a:b:c/"}),
+            "no valid answer from {url} (Invalid URL in loc",
+            id="broken redirect",
+        ),
+        pytest.param(Answer(b"", 302), "HTTP 302 from {url}", id="redirect to nowhere"),
+    ],
+)
+def test_a_fault_is_named(server: EvilHttp, answer: Answer, says: str) -> None:
+    url = server.answers("/f", answer)
+
+    done = poll_one(url)
+
+    assert done.verdict is Verdict.FAILED
+    assert len(done.problems) == 1
+    assert done.problems[0].startswith(says.format(url=url))
+    assert done.validators == ()
+
+
+@pytest.mark.parametrize("value", ["1", "soon", "-5", "0"])
+def test_retry_after_is_honoured_or_ignored(server: EvilHttp, value: str) -> None:
+    url = server.answers("/f", Answer(b"", 429, {"Retry-After": value}), ONE)
+
+    done = poll_one(url)
+
+    waited = server.requests[1].at - server.requests[0].at
+    assert done.verdict is Verdict.FRESH
+    assert waited >= 0.95 if value == "1" else waited < 0.9
+
+
+def test_retry_after_as_a_date_is_read_by_the_servers_clock() -> None:
+    def date(**later: float) -> str:
+        return format_datetime(NOW + timedelta(**later), usegmt=True)
+
+    assert retry_after_s({"retry-after": date(seconds=90), "date": date()}) == 90
+    assert retry_after_s({"retry-after": date(seconds=-90), "date": date()}) is None
+    assert retry_after_s({"retry-after": date(seconds=90)}) is None
+    assert retry_after_s({}) is None
+
+
+def test_a_bomb_is_not_unpacked(server: EvilHttp) -> None:
+    bomb = gzip.compress(b"\0" * 60_000_000)
+
+    done = poll_one(server.answers("/f", Answer(bomb, headers={"Content-Encoding": "gzip"})))
+
+    assert done.verdict is Verdict.FAILED
+    assert (
+        "unpack to more than 200 times as many" in done.problems[0] or "more than 20,971,520 bytes" in done.problems[0]
+    )
+
+
+def test_gzip_is_read(server: EvilHttp) -> None:
+    done = poll_one(server.answers("/f", Answer(gzip.compress(ONE), headers={"Content-Encoding": "gzip"})))
+
+    assert done.verdict is Verdict.FRESH
+
+
+def test_a_body_over_the_cap_fails(server: EvilHttp) -> None:
+    done = poll_one(server.answers("/f", ONE + b" " * 2000), limits=Limits(body_bytes=1000, deadline_s=5))
+
+    assert done.problems == (f"more than 1,000 bytes from {server.url}/f",)
+
+
+def test_a_slow_drip_ends_at_the_deadline_and_disturbs_nobody(server: EvilHttp) -> None:
+    slow = Feed(server.answers("/slow", Answer(ONE, drip_s=0.05)), "slow", allow_private=True)
+    # Another host, or it would have to wait for its turn.
+    other = Feed(server.answers("/f", ONE).replace("127.0.0.1", "localhost"), "other", allow_private=True)
+    started = time.monotonic()
+
+    dripped, good = poll(slow, other, limits=Limits(deadline_s=0.5, backoff_s=0.01))
+
+    assert time.monotonic() - started < 3
+    assert (dripped.verdict, dripped.problems) == (Verdict.FAILED, ("gave up after 0.5 s",))
+    assert good.verdict is Verdict.FRESH
+
+
+def test_a_broken_off_body_keeps_its_whole_items(server: EvilHttp) -> None:
+    body = rss(rss_item(1), rss_item(2), rss_item(3))
+    cut = body[: body.rindex(b"<dc:creator>")]
+
+    done = poll_one(server.answers("/f", Answer(cut, claims=len(body), headers={"ETag": '"1"'})))
+
+    assert [entry.key for entry in done.entries] == ["arxiv:2611.00001", "arxiv:2611.00002"]
+    assert done.verdict is Verdict.PARTIAL
+    assert f"broke off after {len(cut):,} bytes, 4 tries" in done.problems[0]
+    assert done.validators == ()
+
+
+def test_truncated_gzip_is_partial(server: EvilHttp) -> None:
+    body = gzip.compress(rss(*(rss_item(number, abstract=str(number**9) * 50) for number in range(1, 200))))
+
+    done = poll_one(server.answers("/f", Answer(body[: len(body) // 2], headers={"Content-Encoding": "gzip"})))
+
+    assert done.verdict is Verdict.PARTIAL
+    assert 0 < len(done.entries) < 199
+
+
+def test_a_relative_redirect_is_followed(server: EvilHttp) -> None:
+    server.answers("/new", Answer(ONE, headers={"ETag": '"1"'}))
+    url = server.answers("/f", Answer(b"", 301, {"Location": "new"}))
+
+    done = poll_one(url)
+
+    assert done.verdict is Verdict.FRESH
+    assert done.validators == ((url, Validators('"1"')),)
+
+
+def test_a_redirect_loop_ends(server: EvilHttp) -> None:
+    url = server.answers("/f", Answer(b"", 302, {"Location": "/f"}))
+
+    done = poll_one(url)
+
+    assert done.problems == (f"more than 5 redirects from {url}, the last to {url}",)
+    assert len(server.requests) == 6
+
+
+def test_private_addresses_are_refused_unless_allowed(server: EvilHttp) -> None:
+    url = server.answers("/f", ONE)
+
+    [done] = poll(Feed(url, "blog"))
+
+    assert (done.verdict, server.requests) == (Verdict.FAILED, [])
+    assert done.problems == (f"refused {url}: it leads to the private address 127.0.0.1",)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "169.254.169.254", "100.64.0.1", "0.0.0.0", "192.168.0.1", "172.16.0.1", "224.0.0.1",
+     "::1", "::", "fe80::1%eth0", "fc00::1", "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
+     "fec0::1", "ff02::1"],
+)  # fmt: skip
+def test_addresses_that_are_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "64:ff9b::101:101"])
+def test_addresses_that_are_public(address: str) -> None:
+    assert is_public(address)
+
+
+class FirstHopPrivate:
+    """Lets the test's own server stand for a public one."""
+
+    name = "blog"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._hops = 0
+
+    @property
+    def allow_private(self) -> bool:
+        self._hops += 1
+        return self._hops == 1
+
+    def first_urls(self, window: Window) -> Sequence[str]:
+        return [self._url]
+
+    def parse(self, page: Page) -> Listing:
+        raise AssertionError("nothing may be read")
+
+
+@pytest.mark.parametrize(
+    "target", ["http://169.254.169.254/latest/meta-data", "http://2130706433/", "http://[::ffff:10.0.0.1]/", "//127.1/"]
+)
+def test_each_hop_of_a_redirect_is_checked(server: EvilHttp, target: str) -> None:
+    url = server.answers("/f", Answer(b"", 302, {"Location": target}))
+
+    [done] = poll(FirstHopPrivate(url))
+
+    assert done.verdict is Verdict.FAILED
+    assert "it leads to the private address" in done.problems[0]
+    assert len(server.requests) == 1
+
+
+def test_the_checked_address_is_the_one_connected(server: EvilHttp) -> None:
+    """The name does not exist: only a connection to the resolved address itself can succeed, under the host's name."""
+    calls = 0
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        nonlocal calls
+        calls += 1
+        return ["127.0.0.1"]
+
+    server.answers("/f", ONE)
+
+    done = poll_one(f"http://journal.invalid:{server.port}/f", resolve=resolve)
+
+    assert (done.verdict, calls) == (Verdict.FRESH, 1)
+    assert server.requests[0].headers["host"] == f"journal.invalid:{server.port}"
+
+
+def test_a_name_without_address_is_a_failure() -> None:
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        raise OSError("no such name")
+
+    done = poll_one("http://journal.invalid/f", resolve=resolve)
+
+    assert done.problems == ("the name journal.invalid cannot be resolved (no such name), 4 tries in 0 s",)
+
+
+def test_a_refused_connection_is_a_failure(server: EvilHttp) -> None:
+    done = poll_one("http://127.0.0.1:1/f")
+
+    assert done.verdict is Verdict.FAILED
+    assert done.problems[0].startswith("no connection to http://127.0.0.1:1/f (")
+
+
+def test_arxiv_hosts_share_one_connection_and_its_spacing(server: EvilHttp) -> None:
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return ["127.0.0.1"]
+
+    server.answers("/cs.CL", ONE)
+    server.answers("/cs.CV", ONE)
+    hosts = [f"http://{host}:{server.port}" for host in ("rss.arxiv.org", "export.arxiv.org")]
+
+    done = poll(
+        Arxiv(("cs.CL",), url=hosts[0], allow_private=True),
+        Arxiv(("cs.CV",), url=hosts[1], allow_private=True),
+        resolve=resolve,
+    )
+
+    assert [one.verdict for one in done] == [Verdict.FRESH, Verdict.FRESH]
+    assert server.requests[1].at - server.requests[0].at >= 0.2
+
+
+def test_which_hosts_are_arxivs() -> None:
+    assert [is_arxiv(host) for host in ("arxiv.org", "RSS.arxiv.org.", "notarxiv.org", "arxiv.org.evil.example")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def hf_source(server: EvilHttp) -> HuggingFace:
+    return HuggingFace(url=server.url + "/hf", allow_private=True)
+
+
+def test_a_missing_day_of_hugging_face_is_quiet(server: EvilHttp) -> None:
+    server.answers("/hf?date=2026-11-19&limit=100", hf(hf_item()))
+
+    [done] = poll(hf_source(server))
+
+    assert (done.verdict, done.problems, len(done.entries)) == (Verdict.FRESH, (), 1)
+    assert server.paths() == [f"/hf?date=2026-11-{day}&limit=100" for day in (18, 19, 20)]
+
+
+def test_a_full_page_of_hugging_face_asks_for_the_next(server: EvilHttp) -> None:
+    server.answers("/hf", hf())
+    server.answers("/hf?date=2026-11-19&limit=100", hf(*(hf_item(number) for number in range(1, 101))))
+    server.answers("/hf?date=2026-11-19&limit=100&p=1", hf(hf_item(101)))
+
+    [done] = poll(hf_source(server))
+
+    assert (done.verdict, len(done.entries)) == (Verdict.FRESH, 101)
+
+
+def test_one_unreadable_page_of_several_is_partial(server: EvilHttp) -> None:
+    server.answers("/hf", hf(hf_item()))
+    server.answers("/hf?date=2026-11-19&limit=100", b"<html><title>Log in</title>")
+
+    [done] = poll(hf_source(server))
+
+    assert done.verdict is Verdict.PARTIAL
+    assert done.problems == (
+        f"HTML page titled 'Log in' where JSON was expected from {server.url}/hf?date=2026-11-19&limit=100",
+    )
+    assert len(server.requests) == 3
+
+
+def test_a_server_that_is_down_is_not_asked_for_the_other_pages(server: EvilHttp) -> None:
+    server.answers("/hf", Answer(b"", 503))
+
+    [done] = poll(hf_source(server))
+
+    assert (done.verdict, len(done.problems), len(server.requests)) == (Verdict.FAILED, 1, 4)
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """A source whose parser does as told."""
+
+    url: str
+    listing: Listing | Exception
+    name: str = "scripted"
+    allow_private: bool = True
+
+    def first_urls(self, window: Window) -> Sequence[str]:
+        return [self.url]
+
+    def parse(self, page: Page) -> Listing:
+        if isinstance(self.listing, Exception):
+            raise self.listing
+        return self.listing
+
+
+def test_a_bug_in_a_parser_is_named_and_isolated(server: EvilHttp) -> None:
+    url = server.answers("/f", ONE)
+    done: list[str] = []
+
+    polls = poll(
+        Scripted(url, ZeroDivisionError("by\x00 zero")),
+        Feed(url, "blog", allow_private=True),
+        on_poll=lambda poll: done.append(poll.source),
+    )
+
+    assert [one.verdict for one in polls] == [Verdict.FAILED, Verdict.FRESH]
+    assert polls[0].problems == ("unexpected ZeroDivisionError: by zero; please report this",)
+    assert sorted(done) == ["blog", "scripted"]
+
+
+def test_problems_are_capped_and_counted(server: EvilHttp) -> None:
+    url = server.answers("/f", ONE)
+
+    [done] = poll(Scripted(url, Listing(problems=tuple(f"skipped {number}" for number in range(50)))))
+
+    assert done.verdict is Verdict.PARTIAL
+    assert done.problems[19:] == ("skipped 19", "and 30 more")
+
+
+def test_an_endless_chain_of_pages_ends(server: EvilHttp) -> None:
+    url = server.answers("/f", ONE)
+
+    class Endless(Scripted):
+        def parse(self, page: Page) -> Listing:
+            return Listing(next_url=page.url + "x")
+
+    server.answers("/f", *([ONE] * 1))
+    for number in range(1, 60):
+        server.answers("/f" + "x" * number, ONE)
+
+    [done] = poll(Endless(url, Listing()), limits=Limits(pages=7, deadline_s=5))
+
+    assert (done.problems, len(server.requests)) == (("stopped after 7 pages",), 7)
+
+
+def test_entries_are_capped_and_will_be_asked_for_again(server: EvilHttp) -> None:
+    url = server.answers("/f", Answer(rss(*(rss_item(number) for number in range(1, 9))), headers={"ETag": '"1"'}))
+
+    done = poll_one(url, limits=Limits(entries=5, deadline_s=5))
+
+    assert (len(done.entries), done.verdict, done.validators) == (5, Verdict.PARTIAL, ())
+    assert done.problems == ("kept the first 5 of 8 papers",)
+
+
+def test_secrets_stay_out_of_messages(server: EvilHttp) -> None:
+    url = server.answers("/f?api_key=tiger&day=1", Answer(b"", 404)).replace("//", "//ada:cheetah@")
+
+    done = poll_one(url)
+
+    assert done.problems == (f"HTTP 404 from {server.url}/f?api_key=…&day=1",)
+    assert shown("https://a:b@c@example.org/x@y") == "https://example.org/x@y"
+
+
+def test_validators_that_cannot_be_sent_back_are_not_kept(server: EvilHttp) -> None:
+    done = poll_one(server.answers("/f", Answer(ONE, headers={"ETag": '"é"', "Last-Modified": "x" * 900})))
+
+    assert (done.verdict, done.validators) == (Verdict.FRESH, ())
+
+
+def test_what_the_listener_raises_ends_the_polling_as_it_is(server: EvilHttp) -> None:
+    class FullDiskError(Exception):
+        pass
+
+    def fail(_poll: Poll) -> None:
+        raise FullDiskError
+
+    sources = [Feed(server.answers(path, ONE), name=path, allow_private=True) for path in ("/a", "/b")]
+    windows = {source.name: Window(NOW, NOW) for source in sources}
+
+    with pytest.raises(FullDiskError):
+        asyncio.run(poll_sources(sources, windows, {}, limits=QUICK, contact="tests", on_poll=fail))
