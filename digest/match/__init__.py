@@ -1,0 +1,1 @@
+"""Which papers a subscriber's topics want, and why."""
