@@ -1,0 +1,1 @@
+"""Papers, what announced them, and the ledger of deliveries, in one database."""

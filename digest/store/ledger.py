@@ -1,0 +1,291 @@
+"""The ledger: nothing is sent that is not claimed here first, so that no paper is lost and none is sent twice."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, func, insert, or_, select, update
+
+from digest.errors import StoreError
+from digest.model import Delivery, DeliveryState, Edition, PaperKey, SubscriberId
+from digest.ports import EditionState
+from digest.store.database import batches, reading, writing
+from digest.store.schema import edition as e
+from digest.store.schema import edition_paper as ep
+
+LEASE = timedelta(minutes=20)
+"""How long a claim is left alone. More than the 10 minutes a server may take after the final dot (RFC 5321 4.5.3.2.6);
+``mark_dot`` starts it anew."""
+
+_WAITING = (DeliveryState.PENDING, DeliveryState.DEFERRED)
+_IN_HAND = (DeliveryState.CLAIMED, DeliveryState.DOT)
+_HANDLED = (DeliveryState.ACCEPTED, DeliveryState.SKIPPED)
+_CLOSED = (DeliveryState.ACCEPTED, DeliveryState.FAILED, DeliveryState.SUPPRESSED, DeliveryState.UNCERTAIN)
+# Known not to have been sent, so that opening them again can send nothing twice.
+_REOPENABLE = (DeliveryState.SKIPPED, DeliveryState.EXPIRED)
+
+
+class SqlLedger:
+    """A ``Ledger`` in the database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def recover(self, now: datetime) -> Sequence[EditionState]:
+        """Settle what dead runs left; see ``Ledger.recover``."""
+        with writing(self._engine) as connection:
+            connection.execute(
+                update(e)
+                .where(e.c.state == DeliveryState.CLAIMED, e.c.lease_until <= now)
+                .values(
+                    state=DeliveryState.PENDING,
+                    token=None,
+                    lease_until=None,
+                    detail="a run died before the message was handed over",
+                    updated_at=now,
+                )
+            )
+            lost = connection.scalars(
+                update(e)
+                .where(e.c.state == DeliveryState.DOT, e.c.lease_until <= now)
+                .values(
+                    state=DeliveryState.UNCERTAIN,
+                    token=None,
+                    lease_until=None,
+                    detail="a run died between the final dot and the server's reply",
+                    updated_at=now,
+                )
+                .returning(e.c.id)
+            ).all()
+            return [
+                _edition_state(row)
+                for ids in batches(lost)
+                for row in connection.execute(_for_people().where(e.c.id.in_(ids)))
+            ]
+
+    def settled_date(self, subscriber: SubscriberId) -> date | None:
+        """The newest local date that is closed; see ``Ledger.settled_date``."""
+        with reading(self._engine) as connection:
+            newest: date | None = connection.scalar(
+                select(func.max(e.c.date)).where(e.c.subscriber_id == subscriber, e.c.state.in_(_CLOSED))
+            )
+            return newest
+
+    def owed_since(self, subscriber: SubscriberId) -> int | None:
+        """The announcement number after which papers are owed; see ``Ledger.owed_since``."""
+        with reading(self._engine) as connection:
+            # The highest and not the newest by date: where a zone or a clock moved back, an older date is sent later.
+            handled: int | None = connection.scalar(
+                select(func.max(e.c.through_seq)).where(e.c.subscriber_id == subscriber, e.c.state.in_(_HANDLED))
+            )
+            if handled is not None:
+                return handled
+            first: int | None = connection.scalar(
+                select(func.min(e.c.since_seq)).where(e.c.subscriber_id == subscriber)
+            )
+            return first
+
+    def sent_keys(self, subscriber: SubscriberId) -> frozenset[PaperKey]:
+        """Papers of accepted editions.
+
+        Those of a delivery in hand are not among them: it may still fail, and an edition composed without its papers
+        would then lose them. ``open_edition`` refuses while one is in hand.
+        """
+        with reading(self._engine) as connection:
+            return frozenset(PaperKey(key) for key in connection.scalars(_sent(subscriber)))
+
+    def open_edition(self, edition: Edition, *, since_seq: int, through_seq: int, now: datetime) -> bool:
+        """Write an edition and its papers; see ``Ledger.open_edition``."""
+        subscriber = edition.subscriber.id
+        theirs = e.c.subscriber_id == subscriber
+        with writing(self._engine) as connection:
+            if connection.scalar(select(e.c.id).where(theirs, e.c.state.in_(_IN_HAND)).limit(1)) is not None:
+                return False
+            known = connection.execute(select(e).where(theirs, e.c.date == edition.date)).one_or_none()
+            if known and (
+                known.state not in _REOPENABLE or (edition.is_empty and known.state == DeliveryState.SKIPPED)
+            ):
+                return False
+            if not {paper.key for paper in edition.papers}.isdisjoint(connection.scalars(_sent(subscriber))):
+                return False
+            connection.execute(
+                update(e)
+                .where(theirs, e.c.state.in_(_WAITING))
+                .values(
+                    state=DeliveryState.EXPIRED,
+                    next_try_at=None,
+                    detail=f"the edition of {edition.date} carries its papers",
+                    updated_at=now,
+                )
+            )
+            content = {
+                "state": DeliveryState.SKIPPED if edition.is_empty else DeliveryState.PENDING,
+                "since_seq": min(since_seq, known.since_seq) if known else since_seq,
+                "through_seq": max(since_seq, through_seq),
+                "attempts": 0,
+                "detail": "",
+                "updated_at": now,
+            }
+            if known:
+                edition_id = known.id
+                connection.execute(update(e).where(e.c.id == edition_id).values(content))
+                connection.execute(ep.delete().where(ep.c.edition_id == edition_id))
+            else:
+                edition_id = connection.scalar(
+                    insert(e)
+                    .values(**content, subscriber_id=subscriber, date=edition.date, created_at=now)
+                    .returning(e.c.id)
+                )
+            rows = [
+                {"edition_id": edition_id, "position": position, "section": section, "paper_key": key}
+                for position, (section, key) in enumerate(_contents(edition))
+            ]
+            if rows:
+                connection.execute(insert(ep), rows)
+            return True
+
+    def claim(self, now: datetime, only: Sequence[SubscriberId] | None = None) -> Delivery | None:
+        """Take one delivery that may be tried now; see ``Ledger.claim``."""
+        may_be_tried = or_(
+            e.c.state == DeliveryState.PENDING, and_(e.c.state == DeliveryState.DEFERRED, e.c.next_try_at <= now)
+        )
+        with writing(self._engine) as connection:
+            if only is None:
+                return _claim(connection, may_be_tried, now)
+            for some in batches(only):
+                delivery = _claim(connection, and_(may_be_tried, e.c.subscriber_id.in_(some)), now)
+                if delivery:
+                    return delivery
+            return None
+
+    def edition_papers(self, delivery: Delivery) -> Sequence[tuple[str, PaperKey]]:
+        """Section and paper, in order."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(
+                select(ep.c.section, ep.c.paper_key).where(ep.c.edition_id == delivery.id).order_by(ep.c.position)
+            )
+            return [(row.section, PaperKey(row.paper_key)) for row in rows]
+
+    def mark_dot(self, delivery: Delivery, now: datetime) -> None:
+        """Durable before the final dot goes out; see ``Ledger.mark_dot``."""
+        self._write(
+            delivery, (DeliveryState.CLAIMED,), state=DeliveryState.DOT, lease_until=now + LEASE, updated_at=now
+        )
+
+    def settle(
+        self,
+        delivery: Delivery,
+        state: DeliveryState,
+        *,
+        detail: str,
+        now: datetime,
+        next_try_at: datetime | None = None,
+    ) -> None:
+        """End this claim; see ``Ledger.settle``."""
+        if state is not DeliveryState.DEFERRED and state not in _CLOSED:
+            raise ValueError(f"a claim cannot end as {state!r}")
+        if (state is DeliveryState.DEFERRED) != (next_try_at is not None):
+            raise ValueError("a deferred delivery, and no other, needs the time of its next try")
+        self._write(
+            delivery,
+            _IN_HAND,
+            state=state,
+            token=None,
+            lease_until=None,
+            next_try_at=next_try_at,
+            detail=detail,
+            updated_at=now,
+        )
+
+    def release(self, delivery: Delivery, *, detail: str, now: datetime) -> None:
+        """Put a claim back; see ``Ledger.release``."""
+        self._write(
+            delivery,
+            _IN_HAND,
+            state=DeliveryState.PENDING,
+            attempts=delivery.attempts - 1,
+            token=None,
+            lease_until=None,
+            detail=detail,
+            updated_at=now,
+        )
+
+    def editions(self, subscriber: SubscriberId | None = None, limit: int = 100) -> Sequence[EditionState]:
+        """Ledger rows, newest first."""
+        rows = _for_people().order_by(e.c.date.desc(), e.c.id.desc()).limit(limit)
+        if subscriber is not None:
+            rows = rows.where(e.c.subscriber_id == subscriber)
+        with reading(self._engine) as connection:
+            return [_edition_state(row) for row in connection.execute(rows)]
+
+    def _write(self, delivery: Delivery, states: tuple[DeliveryState, ...], **values: Any) -> None:
+        with writing(self._engine) as connection:
+            written = connection.execute(
+                update(e)
+                .where(e.c.id == delivery.id, e.c.token == delivery.token, e.c.state.in_(states))
+                .values(values)
+            )
+            if written.rowcount != 1:
+                raise StoreError(
+                    f"another run took the delivery of {delivery.date} over",
+                    where=delivery.subscriber,
+                    hint="this run was asleep for too long; see digest status for what became of it",
+                )
+
+
+def _claim(connection: Connection, wanted: ColumnElement[bool], now: datetime) -> Delivery | None:
+    first = select(e.c.id).where(wanted).order_by(e.c.id).limit(1).scalar_subquery()
+    row = connection.execute(
+        update(e)
+        .where(e.c.id == first, e.c.state.in_(_WAITING))
+        .values(
+            state=DeliveryState.CLAIMED,
+            token=secrets.token_hex(16),
+            lease_until=now + LEASE,
+            next_try_at=None,
+            attempts=e.c.attempts + 1,
+            updated_at=now,
+        )
+        .returning(e.c.id, e.c.subscriber_id, e.c.date, e.c.token, e.c.attempts)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Delivery(
+        id=row.id, subscriber=SubscriberId(row.subscriber_id), date=row.date, token=row.token, attempts=row.attempts
+    )
+
+
+def _contents(edition: Edition) -> Iterator[tuple[str, PaperKey]]:
+    for match in edition.matched:
+        yield "matched", match.paper.key
+    for paper in edition.trending:
+        yield "trending", paper.key
+    for paper in edition.rest:
+        yield "rest", paper.key
+
+
+def _sent(subscriber: SubscriberId) -> Select[str]:
+    return (
+        select(ep.c.paper_key)
+        .join(e, e.c.id == ep.c.edition_id)
+        .where(e.c.subscriber_id == subscriber, e.c.state == DeliveryState.ACCEPTED)
+    )
+
+
+def _for_people() -> Select[Any]:
+    papers = select(func.count()).where(ep.c.edition_id == e.c.id).scalar_subquery()
+    return select(e, papers.label("papers"))
+
+
+def _edition_state(row: Row[Any]) -> EditionState:
+    return EditionState(
+        subscriber=SubscriberId(row.subscriber_id),
+        date=row.date,
+        state=DeliveryState(row.state),
+        papers=row.papers,
+        attempts=row.attempts,
+        detail=row.detail,
+        updated_at=row.updated_at,
+        next_try_at=row.next_try_at,
+    )

@@ -1,0 +1,1 @@
+"""Alembic migrations; they ship inside the package, and ``open_database`` runs them."""
