@@ -1,0 +1,1 @@
+"""Hands messages over, one at a time, and records what became of each."""
