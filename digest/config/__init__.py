@@ -1,0 +1,1 @@
+"""What the operator wrote: settings from the environment, sources and subscribers from a file."""

@@ -1,0 +1,379 @@
+"""Reads the subscribers file: what is right in it is used, and everything that is wrong is told at once.
+
+A broken subscriber or source stands alone; a broken topic leaves its subscriber the other topics. What rests on a
+broken part is left out and never replaced by something wider.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from digest.config.checks import REFERENCE, check_address
+from digest.config.faults import START_HINT, Faults
+from digest.config.models import (
+    SOURCE_KINDS,
+    ArxivEntry,
+    Defaults,
+    FeedEntry,
+    HuggingFaceEntry,
+    SubscriberEntry,
+    SubscribersFile,
+    TopicEntry,
+)
+from digest.config.problems import ComplaintError, did_you_mean, nearest, shown
+from digest.config.yaml_lines import Document, Place, read_yaml
+from digest.errors import ConfigError
+from digest.match.topics import TopicFilter
+from digest.model import Subscriber, SubscriberId, Topic
+from digest.schedule.rules import parse_schedule
+from digest.text.fold import fold
+from digest.text.masking import mask, mask_addresses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArxivSpec:
+    """arXiv's announcements of some categories; a whole archive is ``cs.*``."""
+
+    categories: tuple[str, ...]
+    url: str | None = None
+    allow_private: bool = False
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HuggingFaceSpec:
+    """Hugging Face's Daily Papers."""
+
+    url: str | None = None
+    allow_private: bool = False
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedSpec:
+    """An RSS or Atom feed."""
+
+    url: str
+    name: str | None = None
+    allow_private: bool = False
+
+
+SourceSpec = ArxivSpec | HuggingFaceSpec | FeedSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """What a subscribers file says, and what is wrong with it."""
+
+    sources: tuple[SourceSpec, ...]
+    subscribers: tuple[Subscriber, ...]
+    """Without those who are paused."""
+    problems: tuple[ConfigError, ...]
+    """In the order of the file; what they are about is not among the sources and subscribers."""
+
+
+def load_subscribers(path: Path, env: Mapping[str, str]) -> Roster:
+    """Read the sources and subscribers.
+
+    Args:
+        path: A YAML file in the format of ``subscribers.example.yaml``.
+        env: Where ``${NAME}`` is looked up.
+
+    Returns:
+        Everything that is right; the rest is in ``problems``.
+
+    Raises:
+        ConfigError: The file cannot be read at all.
+    """
+    document = read_yaml(path)
+    if not isinstance(document.value, dict):
+        problem = "the file is empty" if document.value is None else "the file must start with 'sources:'"
+        raise ConfigError(problem, where=f"{path}:{document.line(())}", hint=START_HINT)
+    return _Reader(path, document, document.value, env).roster()
+
+
+def subscriber_id(name: str) -> SubscriberId:
+    """The id that a name gives: ``Vision group`` is ``vision-group``.
+
+    Letters that have no ASCII form are stood in for by a hash, so that the id is stable and differs from others.
+    """
+    folded = fold(name)
+    slug = re.sub(r"[^a-z0-9]+", "-", folded).strip("-")[:48].strip("-")
+    if any(sign.isalnum() and not sign.isascii() for sign in folded) or not slug:
+        digest = blake2b(unicodedata.normalize("NFC", name).casefold().encode(), digest_size=4).hexdigest()
+        slug = f"{slug}-{digest}".strip("-")
+    return SubscriberId(slug)
+
+
+class _Reader:
+    """One file on its way to a roster."""
+
+    def __init__(self, path: Path, document: Document, root: Mapping[str, object], env: Mapping[str, str]) -> None:
+        self._path = path
+        self._document = document
+        self._root = root
+        self._env = env
+        self._faults = Faults(document)
+        self._ids: dict[str, Place] = {}
+        self._addresses: dict[str, Place] = {}
+
+    def roster(self) -> Roster:
+        for key in self._root:
+            if key not in SubscribersFile.model_fields:
+                self._faults.add_unknown_key((), key, SubscribersFile)
+        sources = self._sources()
+        defaults, broken_defaults = self._defaults()
+        subscribers = [
+            subscriber
+            for number, raw in enumerate(self._list("subscribers", "nobody is written to"))
+            if (subscriber := self._subscriber(("subscribers", number), raw, defaults, broken_defaults))
+        ]
+        return Roster(tuple(sources), tuple(subscribers), self._problems())
+
+    def _problems(self) -> tuple[ConfigError, ...]:
+        problems = []
+        for fault in self._faults.in_order():
+            hint = fault.hint
+            if fault.place[:1] == ("defaults",):
+                hint = f"{hint}; subscribers who rely on this default get no mail until it is right".removeprefix("; ")
+            where = f"{self._path}:{fault.line}{self._label(fault.place)}"
+            problems.append(ConfigError(fault.problem, where=where, hint=hint))
+        return tuple(problems)
+
+    def _list(self, key: str, consequence: str) -> list[object]:
+        value = self._root.get(key)
+        if isinstance(value, list) and value:
+            return value
+        if value is None or value == []:
+            self._faults.add(
+                (key,), f"'{key}' is {'empty' if key in self._root else 'missing'}: {consequence}", START_HINT
+            )
+        else:
+            self._faults.add((key,), f"'{key}' must be a list, got {shown(value)}", "start each entry with '- '")
+        return []
+
+    # Sources
+
+    def _sources(self) -> list[SourceSpec]:
+        specs: dict[SourceSpec, int] = {}
+        names: dict[str, int] = {}
+        for number, raw in enumerate(self._list("sources", "no papers are read")):
+            place = ("sources", number)
+            spec = self._source(place, raw)
+            if spec is None:
+                continue
+            line = self._document.line(place)
+            if spec in specs:
+                self._faults.add(place, f"the same source as in line {specs[spec]}", "delete one of the two")
+            elif spec.name and spec.name.casefold() in names:
+                first = names[spec.name.casefold()]
+                self._faults.add(
+                    (*place, "name"), f"the name {shown(spec.name)} is used in line {first} already", "rename one"
+                )
+            else:
+                specs[spec] = line
+                if spec.name:
+                    names[spec.name.casefold()] = line
+        return list(specs)
+
+    def _source(self, place: Place, raw: object) -> SourceSpec | None:
+        if not isinstance(raw, dict):
+            self._faults.add(
+                place,
+                f"a source must say its kind, got {shown(raw)}",
+                f"write '- huggingface: daily' or '- feed: https://…'; known kinds: {', '.join(SOURCE_KINDS)}",
+            )
+            return None
+        kinds = [key for key in raw if key in SOURCE_KINDS]
+        if len(kinds) > 1:
+            self._faults.add(
+                place, f"one source has two kinds, '{kinds[0]}' and '{kinds[1]}'", "start each with its own '- '"
+            )
+            return None
+        if not kinds:
+            unknown = next((key for key in raw if key not in FeedEntry.model_fields), None)
+            problem = f"unknown source kind {shown(unknown)}" if unknown else "the source does not say its kind"
+            self._faults.add((*place, unknown or ""), problem, did_you_mean(unknown or "", list(SOURCE_KINDS)))
+            return None
+        match self._faults.check(SOURCE_KINDS[kinds[0]], raw, place):
+            case ArxivEntry() as entry:
+                return ArxivSpec(
+                    categories=tuple(dict.fromkeys(entry.arxiv)),
+                    url=entry.url,
+                    allow_private=entry.allow_private,
+                    name=entry.name,
+                )
+            case HuggingFaceEntry() as entry:
+                return HuggingFaceSpec(url=entry.url, allow_private=entry.allow_private, name=entry.name)
+            case FeedEntry() as entry:
+                return FeedSpec(url=entry.url or entry.feed, name=entry.name, allow_private=entry.allow_private)
+            case _:
+                return None
+
+    # Subscribers
+
+    def _defaults(self) -> tuple[dict[str, object], set[str]]:
+        """The defaults as written, and the keys whose default cannot be used."""
+        raw = self._root.get("defaults") or {}
+        if not isinstance(raw, dict):
+            self._faults.add(
+                ("defaults",), f"'defaults' must hold keys and values, got {shown(raw)}", "write each as key: value"
+            )
+            return {}, set(Defaults.model_fields)
+        self._faults.check(Defaults, raw, ("defaults",))
+        wrong = {str(fault.place[1]) for fault in self._faults.within(("defaults",)) if fault.place[1:]}
+        # A mistyped key is a default that is not in force, just as one with a wrong value.
+        broken = {meant for key in wrong if (meant := nearest(key, Defaults.model_fields))}
+        return {key: value for key, value in raw.items() if key in Defaults.model_fields}, broken
+
+    def _subscriber(
+        self, place: Place, raw: object, defaults: Mapping[str, object], broken_defaults: set[str]
+    ) -> Subscriber | None:
+        if not isinstance(raw, dict):
+            self._faults.add(
+                place, f"a subscriber must hold keys and values, got {shown(raw)}", "start with '- name: …'"
+            )
+            return None
+        topics = self._topics(place, raw.get("topics", []))
+        usable = {key: value for key, value in defaults.items() if key not in broken_defaults}
+        entry = self._faults.check(SubscriberEntry, {**usable, **raw, "topics": []}, place)
+        address = self._address(place, raw)
+        key = self._unique_id(place, raw)
+        if entry is not None and raw.get("topics", []) == [] and not entry.trending:
+            self._faults.add(
+                place, "there is nothing to send: no topics, and no trending papers", "add topics or trending: 5"
+            )
+        if entry is None or address is None or key is None:
+            return None
+        # A fault in a single topic costs that topic only.
+        if any(fault.place[2:3] != ("topics",) or len(fault.place) == 3 for fault in self._faults.within(place)):
+            return None
+        relies_on_broken = broken_defaults - raw.keys()
+        if entry.paused or relies_on_broken or not (topics or entry.trending):
+            return None
+        return Subscriber(
+            id=key,
+            name=entry.name,
+            email=address,
+            zone=ZoneInfo(entry.timezone),
+            schedule=parse_schedule(entry.schedule),
+            topics=tuple(topics),
+            limit=entry.limit,
+            trending=entry.trending,
+            template=entry.template,
+        )
+
+    def _topics(self, place: Place, raw: object) -> list[Topic]:
+        place = (*place, "topics")
+        if not isinstance(raw, list):
+            self._faults.add(place, f"'topics' must be a list, got {shown(raw)}", "start each topic with '- name: …'")
+            return []
+        topics: dict[str, Topic] = {}
+        for number, raw_topic in enumerate(raw):
+            here = (*place, number)
+            entry = self._faults.check(TopicEntry, raw_topic, here)
+            if entry is None:
+                continue
+            topic = _topic(entry)
+            if topic.name.casefold() in topics:
+                self._faults.add(
+                    here, f"the topic {shown(topic.name)} is there twice", "rename one, or make them one topic"
+                )
+                continue
+            try:
+                TopicFilter(topic)
+            except ValueError as exc:
+                self._faults.add(
+                    here,
+                    f"the topic {shown(topic.name)} cannot be used: {mask_addresses(str(exc))}",
+                    "change or delete the keyword",
+                )
+                continue
+            topics[topic.name.casefold()] = topic
+        return list(topics.values())
+
+    def _address(self, place: Place, raw: Mapping[str, object]) -> str | None:
+        """The subscriber's address; complains only of what `SubscriberEntry` cannot know."""
+        email = raw.get("email")
+        if not isinstance(email, str):
+            return None
+        here = (*place, "email")
+        reference = REFERENCE.fullmatch(email.strip())
+        try:
+            if reference is None:
+                address = check_address(email.strip())
+            elif raw.get("paused") is True:
+                return None
+            else:
+                address = self._address_from_environment(reference[1])
+        except ComplaintError as exc:
+            if reference is not None:
+                self._faults.add(here, exc.problem, exc.hint)
+            return None
+        first = self._addresses.setdefault(address.casefold(), here)
+        if first != here:
+            problem = f"the address '{mask(address)}' is used in line {self._document.line(first)} already"
+            self._faults.add(here, problem, "one mail a person is enough")
+            return None
+        return address
+
+    def _address_from_environment(self, name: str) -> str:
+        value = self._env.get(name)
+        if value is None or not value.strip():
+            state = "not set" if value is None else "empty"
+            raise ComplaintError(
+                f"the environment variable {name} is {state}", f"set {name} in the environment or in .env"
+            )
+        try:
+            return check_address(value.strip())
+        except ComplaintError as exc:
+            raise ComplaintError(f"the value of {name} is not an address", exc.hint) from exc
+
+    def _unique_id(self, place: Place, raw: Mapping[str, object]) -> SubscriberId | None:
+        given, name = raw.get("id"), raw.get("name")
+        if isinstance(given, str):
+            key, part = SubscriberId(given), "id"
+        elif isinstance(name, str) and "@" not in name and name.strip():
+            key, part = subscriber_id(name), "name"
+        else:
+            return None
+        here = (*place, part)
+        first = self._ids.setdefault(key, here)
+        if first != here:
+            line = self._document.line(first)
+            self._faults.add(
+                here,
+                f"the {part} {shown(raw[part])} stands for the same subscriber as line {line}",
+                "rename one of them, or give it an 'id' of its own",
+            )
+            return None
+        return key
+
+    def _label(self, place: Place) -> str:
+        """Whom a place is about: never an address."""
+        match place:
+            case ("sources", int(number), *_):
+                return f" (source {number + 1})"
+            case ("subscribers", int(number), *_):
+                entries = self._root["subscribers"]
+                raw = entries[number] if isinstance(entries, list) else None
+                name = raw.get("name") if isinstance(raw, dict) else None
+                is_safe = isinstance(name, str) and "@" not in name and name.strip()
+                return f" ({subscriber_id(str(name))})" if is_safe else f" (subscriber {number + 1})"
+            case _:
+                return ""
+
+
+def _topic(entry: TopicEntry) -> Topic:
+    return Topic(
+        name=entry.name,
+        any=tuple(entry.any),
+        all=tuple(entry.all),
+        none=tuple(entry.none),
+        categories=tuple(entry.categories),
+        authors=tuple(entry.authors),
+    )
