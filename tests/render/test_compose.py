@@ -1,0 +1,378 @@
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from lxml import html as lxml_html  # type: ignore[import-untyped]  # comes with premailer, without hints
+
+from digest.errors import ConfigError, PermanentDeliverError
+from digest.model import Edition, Evidence, Field, Link, LinkKind, Message, Signals, TopicMatch
+from digest.render.compile import Template
+from digest.render.compose import HTML_BYTES, compose_message
+from digest.render.view import safe_url
+from tests.builders import NOW, a_match, a_paper, a_subscriber, an_edition
+from tests.render.conftest import SENDER, bodies, read_back
+from tests.render.samples import a_full_edition
+
+Compose = Callable[[Edition], Message]
+GOLDEN = Path(__file__).parent / "golden"
+
+HEADERS = [
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "List-Id",
+    "List-Unsubscribe",
+    "List-Post",
+    "Auto-Submitted",
+    "X-Auto-Response-Suppress",
+    "MIME-Version",
+    "Content-Type",
+]
+"""Of every message, in this order, each once."""
+
+HOSTILE = [
+    pytest.param("<script>alert(1)</script>", id="script"),
+    pytest.param("{{ 7*7 }}{% for x in y %}", id="Jinja"),
+    pytest.param("%s %(x)s {0} {x}", id="format strings"),
+    pytest.param("</td></table></div></body>", id="closing tags"),
+    pytest.param('" onmouseover="alert(1)', id="attribute"),
+    pytest.param("=?UTF-8?Q?x=0D=0ABcc:_evil@x?=", id="encoded word"),
+    pytest.param("a\r\nBcc: evil@example.org\r\n\r\nbody", id="line ends"),
+    pytest.param("a\x00b\u202ec\ud800d", id="NUL, bidi, surrogate"),
+    pytest.param("QZ0000ZQ QZ0001ZQ", id="the compiler's own words"),
+    pytest.param("A" * 1_000_000, id="a megabyte"),
+    pytest.param("", id="empty"),
+    pytest.param("شبكات عصبية مخترعة", id="right to left"),
+]
+
+
+def shape(html: str) -> list[str]:
+    """Tags in order, without what a title may bring."""
+    return [
+        element.tag for element in lxml_html.document_fromstring(html.encode()).iter() if isinstance(element.tag, str)
+    ]
+
+
+def an_edition_titled(text: str) -> Edition:
+    paper = a_paper(title=text, abstract=text, authors=(text,), categories=(text,))
+    subscriber = a_subscriber(name="Ada")
+    topics = (TopicMatch(text, (Evidence(Field.CATEGORY, text, text),)),)
+    return an_edition(
+        replace(subscriber, name=text or "x"), matched=(a_match(paper, topics=topics),), absent_sources=(text,)
+    )
+
+
+@pytest.mark.parametrize("part", ["headers.txt", "body.txt", "body.html"])
+def test_the_full_edition_is_what_was_reviewed(compose: Compose, part: str) -> None:
+    message = compose(a_full_edition())
+    made = {
+        "headers.txt": message.raw.partition(b"\r\n\r\n")[0].decode().replace("\r\n", "\n") + "\n",
+        "body.txt": message.text,
+        "body.html": message.html,
+    }[part]
+
+    file = GOLDEN / part
+    if os.environ.get("DIGEST_UPDATE_GOLDEN"):
+        file.write_text(made, encoding="utf-8")
+
+    assert made == file.read_text(encoding="utf-8"), "if this is meant, run: DIGEST_UPDATE_GOLDEN=1 pytest tests/render"
+
+
+def test_headers_say_what_mail_programs_need(compose: Compose) -> None:
+    message = compose(an_edition())
+    headers = read_back(message.raw)
+
+    assert headers.keys() == HEADERS
+    assert headers["From"] == SENDER
+    assert headers["To"] == "ada@example.org"
+    assert headers["Subject"] == message.subject == "1 paper for 20 Nov: Invented Paper 1"
+    assert headers["Date"].datetime == NOW
+    assert headers["List-Id"] == "Paperround <paperround.example.org>"
+    assert b"\r\nList-Unsubscribe: <mailto:digest@example.org?subject=unsubscribe%20ada>\r\n" in message.raw
+    assert (message.sender, message.recipient) == ("digest@example.org", "ada@example.org")
+    assert bodies(message.raw)[0].rstrip() == message.text.rstrip()
+    assert bodies(message.raw)[1].rstrip() == message.html.rstrip()
+
+
+def test_a_resend_is_the_same_message_and_tells_no_address(daily: Template, compose: Compose) -> None:
+    edition = an_edition()
+    later = compose_message(edition, daily, sender=SENDER, now=NOW + timedelta(hours=1))
+
+    first = compose(edition)
+
+    assert first.message_id == later.message_id
+    assert re.fullmatch(r"<2026-11-20\.[0-9a-f]{16}@example\.org>", first.message_id)
+    assert first.raw == compose(edition).raw
+    assert compose(replace(edition, date=date(2026, 11, 21))).message_id != first.message_id
+    assert compose(replace(edition, subscriber=a_subscriber("Ben"))).message_id != first.message_id
+
+
+def test_a_long_unsubscribe_header_is_never_folded_or_encoded(daily: Template) -> None:
+    subscriber = a_subscriber("A Reading Group With Quite A Long Name " * 4)
+    sender = f"Paperround <{'digest-' * 6}@{'lists.' * 8}example.org>"
+
+    raw = compose_message(an_edition(replace(subscriber, email="a@example.org")), daily, sender=sender, now=NOW).raw
+
+    (line,) = re.findall(rb"(?m)^List-Unsubscribe: (.*)\r\n(?! )", raw)
+    assert len(line) > 200
+    assert re.fullmatch(rb"<mailto:[^<>\s]+@[^<>\s]+\?subject=unsubscribe%20[^<>\s]+>", line)
+
+
+def test_the_footer_says_for_whom_and_how_to_stop(compose: Compose) -> None:
+    message = compose(a_full_edition())
+
+    for body in (message.text, message.html):
+        assert "Paperround for Ada Example: weekdays at 07:30 (Europe/Berlin)" in body
+        assert "Not read for this edition: bioRxiv." in body
+        assert "mailto:digest@example.org?subject=unsubscribe%20ada-example" in body
+        assert "ada-example@example.org" not in body
+
+
+@pytest.mark.parametrize(
+    ("email", "sender", "error"),
+    [
+        pytest.param("ädä@example.org", SENDER, PermanentDeliverError, id="this reader cannot be mailed"),
+        pytest.param("ada@example.org", "Paperround <dïgest@example.org>", ConfigError, id="nobody can be mailed"),
+        pytest.param("ada@example.org", "Paperround", ConfigError, id="no sender"),
+    ],
+)
+def test_unusable_addresses_are_refused_and_not_shown(
+    daily: Template, email: str, sender: str, error: type[Exception]
+) -> None:
+    edition = an_edition(a_subscriber(email=email))
+
+    with pytest.raises(error) as caught:
+        compose_message(edition, daily, sender=sender, now=NOW)
+
+    assert email not in str(caught.value)
+
+
+def test_date_is_in_the_readers_zone(daily: Template) -> None:
+    edition = an_edition(a_subscriber(zone=ZoneInfo("Pacific/Auckland")))
+
+    raw = compose_message(edition, daily, sender=SENDER, now=datetime(2026, 11, 20, 20, 0, tzinfo=UTC)).raw
+
+    assert b"Date: Sat, 21 Nov 2026 09:00:00 +1300\r\n" in raw
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_untrusted_text_is_only_text(compose: Compose, text: str) -> None:
+    harmless = compose(an_edition_titled("harmless"))
+
+    message = compose(an_edition_titled(text))
+
+    assert read_back(message.raw).keys() == HEADERS
+    if text:
+        assert shape(message.html) == shape(harmless.html)
+    assert "49" not in message.subject
+    assert len(message.subject) <= 200
+    root = lxml_html.document_fromstring(message.html.encode())
+    assert not root.xpath("//script | //@onmouseover")
+    assert not re.search("[\u202a-\u202e\x00\ud800-\udfff]", message.html + message.text)
+
+
+@given(st.text(max_size=400) | st.text("<>&\"'{}%=?\r\n\x00\u202e\u2028 aé界", max_size=60))
+@example("]]>")
+@example("&lt;b&gt;")
+@settings(max_examples=60, deadline=None)
+def test_any_title_leaves_headers_and_layout_whole(compose: Compose, text: str) -> None:
+    message = compose(an_edition(matched=(a_match(a_paper(title=text)),)))
+
+    assert read_back(message.raw).keys() == HEADERS
+    root = lxml_html.document_fromstring(message.html.encode())
+    shown = " ".join("".join(root.xpath("//h3")[0].itertext()).split())
+    assert shown == " ".join(f"1. {' '.join(text_shown(text).split())}".split())
+
+
+def text_shown(text: str) -> str:
+    from digest.render.words import plain
+
+    return plain(text) or "Untitled"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("javascript:alert(1)", id="javascript"),
+        pytest.param("JaVaScRiPt:alert(1)", id="mixed case"),
+        pytest.param("java\nscript:alert(1)", id="with a line end"),
+        pytest.param(" https://example.org", id="space first"),
+        pytest.param("data:text/html,<script>", id="data"),
+        pytest.param("//evil.example", id="no scheme"),
+        pytest.param("https:evil.example", id="no host"),
+        pytest.param("https://user:pw@evil.example/", id="credentials"),
+        pytest.param("https://good.example\\@evil.example/", id="backslash"),
+        pytest.param("https://[::1", id="broken host"),
+        pytest.param("https://example.org:port/", id="broken port"),
+        pytest.param("https://example.org/" + "a" * 10_000, id="ten kilobytes"),
+        pytest.param("https://\u202eevil.example\ud800/", id="surrogate"),
+    ],
+)
+def test_other_addresses_never_become_links(compose: Compose, url: str) -> None:
+    paper = a_paper(links=(Link(LinkKind.ABSTRACT, url), Link(LinkKind.CODE, url)))
+
+    message = compose(an_edition(matched=(a_match(paper),), rest=(replace(paper, title="Rest"),)))
+
+    hrefs = lxml_html.document_fromstring(message.html.encode()).xpath("//@href")
+    assert hrefs == ["mailto:digest@example.org?subject=unsubscribe%20ada"]
+    assert "evil" not in message.text
+
+
+@pytest.mark.parametrize(
+    ("url", "written"),
+    [
+        pytest.param("https://example.org/a?b=1&c=%20#d", "https://example.org/a?b=1&c=%20#d", id="as it is"),
+        pytest.param(
+            "https://bücher.example:8443/é?ü=1", "https://xn--bcher-kva.example:8443/%C3%A9?%C3%BC=1", id="IDN"
+        ),
+    ],
+)
+def test_good_addresses_are_ascii(url: str, written: str) -> None:
+    assert safe_url(url) == written
+
+
+def test_text_and_html_name_the_same_papers_in_the_same_order(compose: Compose) -> None:
+    edition = a_full_edition()
+    message = compose(edition)
+
+    root = lxml_html.document_fromstring(message.html.encode())
+    in_html = ["".join(heading.itertext()).strip() for heading in root.xpath("//h3 | //li")]
+    text = " ".join(message.text.split())
+    places = [text.index(" ".join(title.split())) for title in in_html]
+
+    assert [title.split(". ", 1)[-1] for title in in_html] == [paper.title for paper in edition.papers]
+    assert places == sorted(places)
+    for paper in edition.papers:
+        assert paper.url
+        assert paper.url in message.text
+        assert paper.url in message.html
+
+
+def test_the_page_has_the_outline_that_screen_readers_walk(compose: Compose) -> None:
+    root = lxml_html.document_fromstring(compose(a_full_edition()).html.encode())
+
+    assert (root.get("lang"), root.get("dir")) == ("en", "ltr")
+    assert [element.tag for element in root.xpath("//h1 | //h2 | //h3")] == [
+        "h1", "h2", "h3", "h3", "h3", "h3", "h2", "h3", "h3", "h2",
+    ]  # fmt: skip
+    assert all(table.get("role") == "presentation" for table in root.xpath("//table"))
+    assert all("".join(link.itertext()).strip() for link in root.xpath("//a"))
+    assert root.xpath("//title/text()") == ["Paperround, Friday, 20 November 2026"]
+    assert not root.xpath("//img | //@src | //link")
+    assert {meta.get("name") for meta in root.xpath("//meta")} >= {
+        "color-scheme",
+        "supported-color-schemes",
+        "viewport",
+    }
+
+
+def test_why_a_paper_came_is_said(compose: Compose) -> None:
+    message = compose(a_full_edition())
+
+    root = lxml_html.document_fromstring(message.html.encode())
+    assert [mark.text for mark in root.xpath("//mark")][:3] == ["CLIP", "CLIP", "benchmark"]
+    assert "Kwame Invented" in root.xpath("//p/strong/text()")
+    why = "".join(root.xpath("//p[contains(@class, 'why')]")[0].itertext())
+    assert "Vision-language pre-training — “CLIP” in the title, “CLIP” and “benchmark” in the abstract" in why
+    assert "Speech and low-resource languages — by Kwame Invented" in why
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        pytest.param(0, "", id="nobody"),
+        pytest.param(2, "Author 0 and Author 1", id="two"),
+        pytest.param(5, "Author 0, Author 1, Author 2, Author 3 and Author 4", id="all of a few"),
+        pytest.param(14, "Author 0, Author 1, Author 2 and 11 more (14 authors)", id="many"),
+        pytest.param(3309, "Author 0, Author 1, Author 2 and 3,306 more (3,309 authors)", id="a collaboration"),
+    ],
+)
+def test_authors_are_named_first_and_counted(compose: Compose, count: int, shown: str) -> None:
+    paper = a_paper(authors=tuple(f"Author {number}" for number in range(count)))
+
+    message = compose(an_edition(matched=(a_match(paper),)))
+
+    assert shown in " ".join(message.text.split())
+    assert shown in message.html.replace("\u00a0", " ")
+
+
+def test_bare_papers_are_fine(compose: Compose) -> None:
+    bare = a_paper(title="Bare", abstract="", authors=(), categories=(), links=(), signals=Signals())
+
+    message = compose(an_edition(matched=(), trending=(bare,)))
+
+    assert "<h2" in message.html
+    assert ">Trending</h2>" in message.html
+    assert message.subject == "1 paper for 20 Nov: Bare"
+
+
+@pytest.mark.parametrize("rest", [0, 3])
+def test_editions_without_full_papers_can_be_previewed(compose: Compose, rest: int) -> None:
+    edition = an_edition(matched=(), rest=tuple(a_paper(number) for number in range(rest)))
+
+    message = compose(edition)
+
+    assert message.subject.startswith(f"{rest} papers for 20 Nov")
+
+
+def test_subject_is_short_and_ends_between_words(compose: Compose) -> None:
+    message = compose(an_edition(matched=(a_match(a_paper(title="Wonderfully invented title " * 9)),)))
+
+    assert len(message.subject) <= 78
+    assert message.subject.endswith(("title…", "invented…", "Wonderfully…"))
+
+
+def test_text_lines_are_short_but_addresses_whole(compose: Compose) -> None:
+    url = "https://example.org/" + "long/" * 30
+    paper = a_paper(abstract="word " * 200, links=(Link(LinkKind.ABSTRACT, url),))
+
+    text = compose(an_edition(matched=(a_match(paper),))).text
+
+    assert url in text
+    assert all(len(line) <= 72 for line in text.splitlines() if "://" not in line and "mailto:" not in line)
+
+
+def a_big_edition(count: int, rest: int = 0) -> Edition:
+    sentence = "We invent a benchmark of a hundred and one tasks and find that nothing works on it. "
+    papers = [
+        a_paper(
+            number,
+            title=f"Invented Paper {number}: A Title of About the Usual Length for a Paper of This Kind",
+            abstract=sentence * 19,
+            authors=tuple(f"Author Number {author}" for author in range(12)),
+            signals=Signals(upvotes=12, comments=3, stars=100),
+            links=tuple(Link(kind, f"https://example.org/papers/2611.{number:05d}/{kind}") for kind in LinkKind),
+        )
+        for number in range(count + rest)
+    ]
+    topics = (TopicMatch("Everything", (Evidence(Field.ABSTRACT, "benchmark", "benchmark"),)),)
+    return an_edition(
+        matched=tuple(a_match(paper, topics=topics) for paper in papers[:count]), rest=tuple(papers[count:])
+    )
+
+
+def test_twenty_papers_stay_far_from_gmails_limit(compose: Compose) -> None:
+    html = compose(a_big_edition(20)).html
+
+    assert len(html.encode()) < 80_000
+    assert "We invent a benchmark" in re.sub("<[^>]*>", "", html)
+
+
+@pytest.mark.parametrize(("count", "rest"), [(20, 480), (35, 100), (45, 0), (500, 0)])
+def test_a_huge_edition_is_cut_until_it_fits(compose: Compose, count: int, rest: int) -> None:
+    message = compose(a_big_edition(count, rest))
+
+    assert len(message.html.encode()) <= HTML_BYTES
+    in_full, by_title = message.html.count("<h3"), message.html.count("<li dir")
+    left = re.search(r"(?m)^- and (\d+) more$", message.text)
+    assert in_full >= min(count, 20)
+    assert in_full + by_title + int(left[1] if left else 0) == count + rest
