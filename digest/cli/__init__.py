@@ -1,0 +1,57 @@
+"""The ``digest`` command: one subcommand a file."""
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from digest import __version__
+from digest.cli import check, collect, demo, explain, init, preview, run, serve, status
+from digest.cli.common import show_error
+from digest.errors import DigestError
+
+app = typer.Typer(
+    name="digest",
+    help="Trending papers in your inbox: collects new papers, matches them against every subscriber's topics and"
+    " mails each their own digest.\n\nStart with [bold]digest demo[/bold], then [bold]digest init[/bold].",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    # A traceback with local variables would print addresses and passwords.
+    pretty_exceptions_show_locals=False,
+)
+app.command("init")(init.init)
+app.command("check")(check.check)
+app.command("collect")(collect.collect)
+app.command("preview")(preview.preview)
+app.command("run")(run.run)
+app.command("serve")(serve.serve)
+app.command("explain")(explain.explain)
+app.command("status")(status.status)
+app.command("demo")(demo.demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"paperround {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+def main() -> None:
+    """Run the command line; an error raised on purpose ends it with its line, its hint and its exit code."""
+    # The report says how often a source was tried; a line for each retry is noise.
+    logging.getLogger("stamina").setLevel(logging.ERROR)
+    try:
+        app()
+    except DigestError as error:
+        show_error(error)
+        sys.exit(error.exit_code)

@@ -1,0 +1,62 @@
+"""``digest init``: writes the files a newcomer edits."""
+
+from pathlib import Path
+
+from digest.cli.common import console
+from digest.errors import ConfigError
+from digest.paths import shipped
+
+_ENV = """\
+# Settings of this machine. Keep this file to yourself: it holds a password.
+DIGEST_SMTP__HOST=smtp.example.org
+# starttls (port 587), tls (port 465), or none (this machine only)
+DIGEST_SMTP__SECURITY=starttls
+DIGEST_SMTP__USERNAME=
+DIGEST_SMTP__PASSWORD=
+DIGEST_SENDER=Paperround <digest@example.org>
+
+# Addresses that subscribers.yaml refers to
+MY_EMAIL=
+"""
+
+_SUBSCRIBERS = """\
+# Who gets which papers. Every key is shown in subscribers.example.yaml and docs/subscribers.md.
+sources:
+  - arxiv: [cs.CL, cs.CV, cs.LG]
+  - huggingface: daily
+
+defaults: {timezone: Europe/Berlin, schedule: weekdays at 07:30, limit: 20}
+
+subscribers:
+  - name: Me
+    email: ${MY_EMAIL}          # its value stands in .env
+    topics:
+      - name: Language models
+        any: [language model, LLM]
+        none: [survey]
+    trending: 5
+"""
+
+
+def init() -> None:
+    """Write a starter [bold]subscribers.yaml[/bold] and [bold].env[/bold] into this folder; existing files stay."""
+    written = [
+        name
+        for name, text, mode in (("subscribers.yaml", _SUBSCRIBERS, 0o644), (".env", _ENV, 0o600))
+        if _write_new(Path(name), text, mode)
+    ]
+    if not written:
+        raise ConfigError("subscribers.yaml and .env exist already", hint="edit them, then: digest check")
+    console.print(f"wrote {' and '.join(written)}")
+    console.print(f"every key of the format: {shipped('subscribers.example.yaml')}", soft_wrap=True)
+    console.print("next: fill in both, then  digest check --smtp,  digest preview --open,  digest run --all")
+
+
+def _write_new(path: Path, text: str, mode: int) -> bool:
+    """Create a file, unless there is one."""
+    try:
+        path.touch(mode=mode, exist_ok=False)
+    except FileExistsError:
+        return False
+    path.write_text(text, encoding="utf-8")
+    return True

@@ -1,0 +1,143 @@
+"""Shows a pass while it goes on and what it did: bars for a person, plain lines for a log."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from digest.cli.common import console, show_error, show_problems
+from digest.deliver.outbox import Outcome
+from digest.model import DeliveryState, Edition, Poll, Recorded, Verdict
+from digest.pipeline import Listener, Report
+
+_COLOURS = {
+    Verdict.FRESH: "green",
+    Verdict.UNCHANGED: "green",
+    Verdict.QUIET: "cyan",
+    Verdict.PARTIAL: "yellow",
+    Verdict.FAILED: "red",
+    DeliveryState.ACCEPTED: "green",
+    DeliveryState.SKIPPED: "cyan",
+    DeliveryState.DEFERRED: "yellow",
+    DeliveryState.UNCERTAIN: "yellow",
+    DeliveryState.FAILED: "red",
+}
+
+
+def coloured(word: Verdict | DeliveryState | str) -> str:
+    """A verdict or state in its colour."""
+    known: dict[str, str] = {str(key): colour for key, colour in _COLOURS.items()}
+    colour = known.get(str(word), "default")
+    return f"[{colour}]{word}[/{colour}]"
+
+
+class Watcher(Listener):
+    """Prints each step as it ends, under progress bars when a person is watching."""
+
+    def __init__(self, sources: int) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._reading = self._bars.add_task("reading sources", total=sources, visible=sources > 0)
+        self._sending = self._bars.add_task("sending", total=0, visible=False)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def polled(self, poll: Poll, recorded: Recorded | None) -> None:
+        """One line for the source, one for each of its problems."""
+        self._bars.advance(self._reading)
+        counts = f"{len(poll.entries)} listed"
+        if recorded:
+            counts += f", {recorded.new} new" + (f", {recorded.merged} merged" if recorded.merged else "")
+        console.print(f"{coloured(poll.verdict)} {escape(poll.source)}: {counts}")
+        for problem in poll.problems:
+            console.print(f"  [yellow]![/yellow] {escape(problem)}")
+
+    def opened(self, edition: Edition) -> None:
+        """One line for what a subscriber is owed."""
+        name = escape(edition.subscriber.name)
+        if edition.is_empty:
+            console.print(f"{coloured(DeliveryState.SKIPPED)} {name}: nothing is owed for {edition.date}")
+            return
+        self._bars.update(self._sending, total=(self._bars.tasks[1].total or 0) + 1, visible=True)
+        console.print(f"[bold]due[/bold] {name}: {contents(edition)}")
+
+    def settled(self, outcome: Outcome) -> None:
+        """One line for what became of a delivery."""
+        self._bars.advance(self._sending)
+        detail = f" ({escape(outcome.detail)})" if outcome.detail else ""
+        console.print(f"{coloured(outcome.state)} {outcome.delivery.subscriber} {outcome.delivery.date}{detail}")
+
+
+def contents(edition: Edition) -> str:
+    """What an edition holds, in a few words."""
+    parts = [f"{len(edition.matched)} matched"]
+    if edition.rest:
+        parts.append(f"{len(edition.rest)} more by title")
+    if edition.trending:
+        parts.append(f"{len(edition.trending)} trending")
+    return ", ".join(parts)
+
+
+def show_report(report: Report, *, dry_run: bool = False) -> None:
+    """The last lines of a pass: what was wrong, and one line of counts."""
+    show_problems(report.problems)
+    for edition in report.uncertain:
+        console.print(
+            f"{coloured(DeliveryState.UNCERTAIN)} {edition.subscriber} {edition.date}: an earlier run died while"
+            " sending; not sent again, its papers come with the next edition"
+        )
+    if report.stopped_by:
+        show_error(report.stopped_by)
+    papers = sum(recorded.new for recorded in report.recorded.values())
+    bad = [poll.source for poll in report.polls if not poll.is_good]
+    line = f"{len(report.polls)} sources read, {papers} new papers"
+    if bad:
+        line += f", not complete: {', '.join(bad)}"
+    if dry_run:
+        line += f"; {len(report.editions)} due, nothing sent (dry run)"
+    elif report.counts:
+        line += "; " + ", ".join(f"{number} {state}" for state, number in sorted(report.counts.items()))
+    else:
+        line += "; nothing is owed"
+    console.print(escape(line))
+
+
+def sources_table(report: Report) -> Table:
+    """What was collected, a row a source."""
+    table = Table("source", "verdict", title="Collected", title_justify="left")
+    for heading in ("listed", "new", "merged", "seen before"):
+        table.add_column(heading, justify="right")
+    for poll in report.polls:
+        recorded = report.recorded.get(poll.source)
+        numbers = (recorded.new, recorded.merged, recorded.seen) if recorded else ("", "", "")
+        table.add_row(escape(poll.source), coloured(poll.verdict), str(len(poll.entries)), *map(str, numbers))
+    return table
+
+
+def editions_table(report: Report) -> Table:
+    """What was matched and delivered, a row an edition."""
+    table = Table("subscriber", "date", title="Matched and delivered", title_justify="left")
+    for heading in ("matched", "more", "trending"):
+        table.add_column(heading, justify="right")
+    table.add_column("delivery")
+    states = {outcome.delivery.subscriber: outcome.state for outcome in report.outcomes}
+    for edition in report.editions:
+        state = states.get(edition.subscriber.id, DeliveryState.SKIPPED if edition.is_empty else DeliveryState.PENDING)
+        numbers = (len(edition.matched), len(edition.rest), len(edition.trending))
+        table.add_row(escape(edition.subscriber.name), str(edition.date), *map(str, numbers), coloured(state))
+    return table

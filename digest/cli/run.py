@@ -1,0 +1,47 @@
+"""``digest run``: one pass for whoever is due."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digest.cli.common import NowOption, find_subscriber, read_clock, reference_time
+from digest.cli.report import Watcher, show_report
+
+
+def run(
+    everyone: Annotated[
+        bool, typer.Option("--all", help="Also those whose send time has not come: today's edition goes out now.")
+    ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="NAME", help="Only this subscriber; may be repeated.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Collect and choose, but send nothing and record no edition.")
+    ] = False,
+    to_folder: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Deliver as .eml files into DIR instead of SMTP; it counts as sent."),
+    ] = None,
+    now: NowOption = None,
+) -> None:
+    """Collect, match, render and send: one pass for whoever is due.
+
+    Safe to repeat: the ledger holds what was sent, so a second run on the same morning sends nothing twice.
+
+    Exit codes: 0 done, 1 some deliveries or sources failed, 2 configuration, 3 the SMTP server refuses us, 4 storage.
+    """
+    from digest.app import build_backend, build_world, load_config
+    from digest.pipeline import Choice, run_pass
+
+    moment = reference_time(now)
+    config = load_config()
+    chosen = frozenset(find_subscriber(config.roster.subscribers, name).id for name in only) if only else None
+    backend = None if dry_run else build_backend(config.settings, to_folder)
+    world = build_world(config, read_clock)
+    with Watcher(sources=len(world.sources)) as watcher:
+        report = run_pass(world, backend, moment, Choice(everyone=everyone, only=chosen), watcher)
+    report = replace(report, problems=config.roster.problems)
+    show_report(report, dry_run=dry_run)
+    raise typer.Exit(report.exit_code)
