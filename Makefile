@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format soak golden clean
+.PHONY: help demo test soak golden screenshots check format clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -24,6 +24,18 @@ demo: .venv/ready  ## one real morning with invented papers: collected, matched,
 
 test: .venv/ready-dev  ## the test suite
 	@$(BIN)/pytest
+
+soak: .venv/ready-dev  ## the long runs: every recorded day, all feeds
+	@$(BIN)/pytest -m soak
+
+golden: .venv/ready-dev  ## render the golden files anew; review the diff
+	@DIGEST_UPDATE_GOLDEN=1 $(BIN)/pytest -n 0 tests/render
+
+screenshots: .venv/ready  ## the pictures of the README, anew from the demo; needs Chromium
+	@rm -rf var/screenshots && $(BIN)/digest demo --dir var/screenshots --now 2026-11-20T13:00
+	@cp var/screenshots/inbox/01-vision-group.html var/screenshots/digest.html
+	@$(BIN)/python docs/screenshots.py var/screenshots/digest.html --out docs/images --width 640 --scheme light --height 1180
+	@$(BIN)/python docs/screenshots.py var/screenshots/digest.html --out docs/images --width 360 --scheme dark --height 1180
 
 check: .venv/ready-dev  ## format, lint, types, layers, docs, workflows
 	$(BIN)/ruff format --check .
