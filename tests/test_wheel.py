@@ -1,0 +1,37 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ``digest`` command of a wheel, built from this tree and installed with what it declares, elsewhere."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT, check=True)
+    [wheel] = folder.glob("*.whl")
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    python = str(folder / "venv/bin/python")
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel], check=True)
+    return folder / "venv/bin/digest"
+
+
+def test_an_installed_wheel_renders_and_delivers_far_from_the_checkout(installed: Path, tmp_path: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MY_EMAIL": "ada@example.org"}
+
+    def digest(*words: str) -> str:
+        done = subprocess.run([installed, *words], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    digest("init")
+    digest("check")
+    digest("preview", "Me")
+    digest("demo")
+
+    assert "<html" in (tmp_path / "var/preview/me.html").read_text()
+    assert len(list((tmp_path / "var/demo/inbox").glob("*.eml"))) >= 3
