@@ -1,19 +1,19 @@
 """The only place where the parts are wired together."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import assert_never
 
-from digest.collect.client import Limits
+from digest.collect.limits import Limits
 from digest.collect.sources import Arxiv, Feed, HuggingFace
-from digest.config.settings import Settings, environment, load_settings
+from digest.config.settings import ENV_FILE, Settings, environment, load_settings
 from digest.config.subscribers import ArxivSpec, FeedSpec, HuggingFaceSpec, Roster, SourceSpec, load_subscribers
 from digest.deliver.folder import FolderBackend
 from digest.deliver.smtp import SmtpBackend, SmtpSettings
-from digest.errors import ConfigError, DigestError
+from digest.errors import ConfigError, DigestError, RenderError
 from digest.paths import shipped
 from digest.pipeline import World
 from digest.ports import Backend, Source
@@ -33,9 +33,11 @@ class Config:
 
     settings: Settings
     roster: Roster
+    templates: Mapping[str, Template] = field(default_factory=dict)
+    """Compiled; see `add_templates`."""
 
 
-def load_config(subscribers: Path | None = None) -> Config:
+def load_config() -> Config:
     """Read the settings and the subscribers file.
 
     Raises:
@@ -43,14 +45,34 @@ def load_config(subscribers: Path | None = None) -> Config:
             ``roster.problems``.
     """
     settings = load_settings()
-    return Config(settings=settings, roster=load_subscribers(subscribers or settings.subscribers, environment()))
+    return Config(settings=settings, roster=load_subscribers(settings.subscribers, environment()))
+
+
+def add_templates(config: Config) -> Config:
+    """Compile every template that a subscriber uses, once.
+
+    A template that does not compile is one more problem of the configuration: who uses it is left out, and what they
+    are owed waits.
+    """
+    folders = [*([config.settings.templates] if config.settings.templates else []), shipped("templates")]
+    templates: dict[str, Template] = {}
+    problems = list(config.roster.problems)
+    for name in sorted({subscriber.template for subscriber in config.roster.subscribers}):
+        try:
+            templates[name] = load_template(name, folders)
+        except RenderError as error:
+            without = ", ".join(each.id for each in config.roster.subscribers if each.template == name)
+            hint = f"{error.hint}; until then no mail for {without}".removeprefix("; ")
+            problems.append(ConfigError(error.problem, where=error.where or f"template {name!r}", hint=hint))
+    served = tuple(each for each in config.roster.subscribers if each.template in templates)
+    roster = replace(config.roster, subscribers=served, problems=tuple(problems))
+    return replace(config, roster=roster, templates=templates)
 
 
 def build_world(config: Config, clock: Callable[[], datetime]) -> World:
-    """Open the database, compile the templates, and put everything into one value.
+    """Open the database, and put everything into one value.
 
     Raises:
-        RenderError: A template cannot be compiled.
         StoreError: The database cannot be used.
     """
     engine = open_database(config.settings.database_url)
@@ -59,23 +81,13 @@ def build_world(config: Config, clock: Callable[[], datetime]) -> World:
         subscribers=config.roster.subscribers,
         papers=Papers(engine),
         ledger=SqlLedger(engine),
-        templates=compile_templates(config),
+        templates=config.templates,
         sender=config.settings.sender or _NO_SENDER,
         contact=config.settings.contact,
         limits=Limits(),
         catch_up=timedelta(days=config.settings.catch_up_days),
         clock=clock,
     )
-
-
-def compile_templates(config: Config) -> Mapping[str, Template]:
-    """Every template that a subscriber uses, compiled once."""
-    folders: Sequence[Path] = [
-        *([config.settings.templates] if config.settings.templates else []),
-        shipped("templates"),
-    ]
-    names = {subscriber.template for subscriber in config.roster.subscribers} | {"daily"}
-    return {name: load_template(name, folders) for name in sorted(names)}
 
 
 def build_source(spec: SourceSpec) -> Source:
@@ -122,25 +134,56 @@ def build_backend(settings: Settings, folder: Path | None) -> Backend:
 
 
 class LiveWorld:
-    """A world that follows the subscribers file: read again when the file changes, kept as it was if it is broken."""
+    """A world that follows the subscribers file: read again when it or ``.env`` changes, kept while it is broken.
 
-    def __init__(self, config: Config, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
-        self._changed_ns = config.settings.subscribers.stat().st_mtime_ns
-        self._settings = config.settings
-        self._world = build_world(config, clock)
+    Settings of the machine stay as they were at the start.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        """Read everything for the first time.
+
+        Raises:
+            DigestError: The configuration or the database cannot be used.
+        """
+        self._settings = load_settings()
+        # Before reading: what is changed meanwhile is then read once more.
+        self._stamps = self._stamp()
+        self.config = self._read()
+        self._world = build_world(self.config, clock)
 
     def load(self) -> World:
         """The world as the file describes it now."""
-        path = self._settings.subscribers
-        try:
-            changed_ns = path.stat().st_mtime_ns
-            if changed_ns != self._changed_ns:
-                self._changed_ns = changed_ns
-                config = load_config()
-                for problem in config.roster.problems:
-                    log.warning("%s", problem)
-                self._world = build_world(config, self._clock)
-        except (DigestError, OSError) as error:
-            log.error("%s; going on with the subscribers as last read", error)  # noqa: TRY400
+        stamps = self._stamp()
+        if stamps != self._stamps:
+            self._stamps = stamps
+            try:
+                self.config = self._read()
+            except DigestError as error:
+                log.error("%s", error)  # noqa: TRY400
+                log.warning("going on with the subscribers as last read")
+            else:
+                log.info("read the subscribers again: %d", len(self.config.roster.subscribers))
+                self._world = replace(
+                    self._world,
+                    sources=[build_source(spec) for spec in self.config.roster.sources],
+                    subscribers=self.config.roster.subscribers,
+                    templates=self.config.templates,
+                )
         return self._world
+
+    def _read(self) -> Config:
+        roster = load_subscribers(self._settings.subscribers, environment())
+        config = add_templates(Config(settings=self._settings, roster=roster))
+        for problem in config.roster.problems:
+            log.warning("%s", problem)
+        return config
+
+    def _stamp(self) -> tuple[int, ...]:
+        """When the files were last changed; 0 for one that is not there."""
+        stamps = []
+        for path in (self._settings.subscribers, Path(ENV_FILE)):
+            try:
+                stamps.append(path.stat().st_mtime_ns)
+            except OSError:
+                stamps.append(0)
+        return tuple(stamps)

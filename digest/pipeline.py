@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from digest.collect.client import Limits, poll_sources
+from digest.collect.limits import Limits
+from digest.collect.poll import poll_sources
 from digest.deliver.outbox import DrainResult, Outcome, drain
-from digest.errors import ConfigError, DeliverError
+from digest.errors import ConfigError, DeliverError, DigestError
 from digest.match.topics import Reading, compile_topics, match_papers
 from digest.model import (
     Delivery,
@@ -108,10 +109,10 @@ class Report:
     @property
     def exit_code(self) -> int:
         """0 done, 1 some deliveries or sources failed, 2 configuration, 3 the SMTP server refuses us."""
-        if self.stopped_by and self.stopped_by.exit_code > 1:
-            return self.stopped_by.exit_code
-        if self.problems:
-            return ConfigError.exit_code
+        errors = [self.stopped_by, *self.problems, *(outcome.error for outcome in self.outcomes)]
+        worst = max((error.exit_code for error in errors if isinstance(error, DigestError)), default=0)
+        if worst > 1:
+            return worst
         settled = {DeliveryState.ACCEPTED, DeliveryState.SKIPPED}
         all_well = (
             not self.stopped_by
@@ -191,7 +192,10 @@ def collect(world: World, now: datetime, listener: Listener) -> tuple[tuple[Poll
 
 def due(world: World, subscriber: Subscriber, now: datetime, *, everyone: bool = False) -> Due | None:
     """The edition this subscriber should get by now, if any; today's for ``everyone``, whatever their schedule."""
-    settled = world.ledger.settled_date(subscriber.id)
+    # A zone or a clock may have moved back by a day.
+    settled = world.ledger.settled_date(
+        subscriber.id, until=(now + timedelta(days=1)).astimezone(subscriber.zone).date()
+    )
     if not everyone:
         return due_edition(subscriber.schedule, subscriber.zone, now, settled, world.catch_up)
     today = edition_now(subscriber.schedule, subscriber.zone, now)
@@ -200,22 +204,33 @@ def due(world: World, subscriber: Subscriber, now: datetime, *, everyone: bool =
 
 def choose_editions(world: World, now: datetime, choice: Choice, absent: tuple[str, ...]) -> Iterator[OwedEdition]:
     """The edition of everyone who is due."""
-    through = world.papers.latest_seq()
-    readings: dict[PaperKey, Reading] = {}
+    announced = Announced(world.papers)
     for subscriber in world.subscribers:
         if choice.only is None or subscriber.id in choice.only:
             edition_due = due(world, subscriber, now, everyone=choice.everyone)
             if edition_due:
-                yield owed_edition(world, subscriber, edition_due, through, absent, readings)
+                yield owed_edition(world, subscriber, edition_due, announced, absent)
+
+
+class Announced:
+    """What was announced up to the newest number, read and taken apart once for all subscribers."""
+
+    def __init__(self, papers: PaperStore) -> None:
+        self.through_seq = papers.latest_seq()
+        self._papers = papers
+        self._readings: dict[PaperKey, Reading] = {}
+        self._since: dict[int, list[Reading]] = {}
+
+    def since(self, seq: int) -> list[Reading]:
+        """The papers announced after this number."""
+        if seq not in self._since:
+            papers = self._papers.announced(seq, self.through_seq)
+            self._since[seq] = [self._readings.setdefault(paper.key, Reading(paper)) for paper in papers]
+        return self._since[seq]
 
 
 def owed_edition(
-    world: World,
-    subscriber: Subscriber,
-    edition_due: Due,
-    through: int,
-    absent: tuple[str, ...] = (),
-    readings: dict[PaperKey, Reading] | None = None,
+    world: World, subscriber: Subscriber, edition_due: Due, announced: Announced, absent: tuple[str, ...] = ()
 ) -> OwedEdition:
     """Everything announced since the subscriber's last settled edition that they were not sent, matched and ranked.
 
@@ -225,20 +240,17 @@ def owed_edition(
         world: What to work with.
         subscriber: Who is due.
         edition_due: For which date.
-        through: The newest announcement to cover.
+        announced: What to choose from.
         absent: Sources that could not be read, named in the mail.
-        readings: Papers taken apart before, shared between subscribers.
     """
-    readings = {} if readings is None else readings
     since = world.ledger.owed_since(subscriber.id)
     if since is None:
         since = world.papers.seq_before(edition_due.previous_at)
     sent = world.ledger.sent_keys(subscriber.id)
-    papers = [paper for paper in world.papers.announced(since, through) if paper.key not in sent]
-    matches = match_papers(
-        compile_topics(subscriber), [readings.setdefault(paper.key, Reading(paper)) for paper in papers]
-    )
-    return OwedEdition(select_edition(subscriber, edition_due.date, papers, matches, absent), since, through)
+    owed = [reading for reading in announced.since(since) if reading.paper.key not in sent]
+    matches = match_papers(compile_topics(subscriber), owed)
+    edition = select_edition(subscriber, edition_due.date, [reading.paper for reading in owed], matches, absent)
+    return OwedEdition(edition, since, announced.through_seq)
 
 
 def deliver(

@@ -177,8 +177,11 @@ class Ledger(Protocol):
             The editions that became uncertain.
         """
 
-    def settled_date(self, subscriber: SubscriberId) -> date | None:
-        """The newest local date with an edition that needs no more work and cannot be opened again."""
+    def settled_date(self, subscriber: SubscriberId, until: date) -> date | None:
+        """The newest local date, up to ``until``, with an edition that needs no more work and cannot be opened again.
+
+        Later dates were written by a clock that was wrong, and must not silence the subscriber until they come.
+        """
 
     def owed_since(self, subscriber: SubscriberId) -> int | None:
         """The announcement number after which papers are owed: the highest where an accepted or skipped edition ended,
@@ -228,8 +231,10 @@ class Ledger(Protocol):
             StoreError: Another run took the delivery over, or the database cannot be written.
         """
 
-    def release(self, delivery: Delivery, *, detail: str, now: datetime) -> None:
-        """Put a claim back to ``pending`` without counting the attempt: the trouble was not with this message.
+    def release(self, delivery: Delivery, *, detail: str, now: datetime, next_try_at: datetime | None = None) -> None:
+        """Put a claim back without counting the attempt: the trouble was not with this message.
+
+        It is ``pending`` again, or ``deferred`` if a time for the next try is given.
 
         Raises:
             StoreError: Another run took the delivery over, or the database cannot be written.

@@ -1,18 +1,23 @@
 """Decides at each tick of a clock whether a pass is needed, so that serving costs next to nothing in between."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from digest.model import DeliveryState
+from digest.deliver.retry import MAX_ATTEMPTS, next_try
+from digest.model import DeliveryState, Subscriber
 from digest.pipeline import Choice, Listener, Report, World, due, run_pass
-from digest.ports import Backend
+from digest.ports import Backend, EditionState
+from digest.store.ledger import LEASE
 
 COLLECT_AGAIN = timedelta(minutes=15)
 """Subscribers who are due within this time share one reading of the sources."""
 
+_NEWEST = 5
+"""So many editions of a subscriber are looked at; older ones are settled."""
+
 
 class Service:
-    """What is kept between ticks: when the sources were last read."""
+    """What is kept between ticks: when the sources were last read, and when the mail server may be asked again."""
 
     def __init__(
         self, load: Callable[[], World], backend: Backend, collect_every: timedelta, stop: Callable[[], bool]
@@ -30,32 +35,45 @@ class Service:
         self._collect_every = collect_every
         self._stop = stop
         self._collected_at: datetime | None = None
+        self._stops = 0
+        self._send_again_at: datetime | None = None
 
     def tick(self, now: datetime, listener: Listener) -> Report | None:
-        """Run a pass if somebody is newly due, mail waits for another try, or the sources were not read for long."""
+        """Run a pass if somebody is newly due, mail waits for another try, or the sources were not read for long.
+
+        A mail server that turned us away or could not be reached is asked again after 5, 15, 60, then every 180
+        minutes: a wrong password tried once a minute locks the account.
+        """
         world = self._load()
         since = now - self._collected_at if self._collected_at else timedelta.max
-        newly_due = any(_is_newly_due(world, now))
-        if not (newly_due or since >= self._collect_every or _is_waiting(world, now)):
+        newly_due = waiting = False
+        if self._send_again_at is None or now >= self._send_again_at:
+            editions = {person: world.ledger.editions(person.id, limit=_NEWEST) for person in world.subscribers}
+            newly_due = any(_is_newly_due(world, person, newest, now) for person, newest in editions.items())
+            waiting = any(_is_waiting(edition, now) for newest in editions.values() for edition in newest)
+        if not (newly_due or waiting or since >= self._collect_every):
             return None
         collect = since >= (COLLECT_AGAIN if newly_due else self._collect_every)
         report = run_pass(world, self._backend, now, Choice(collect=collect), listener, self._stop)
         if collect:
             self._collected_at = now
+        self._stops = min(self._stops + 1, MAX_ATTEMPTS - 1) if report.stopped_by else 0
+        self._send_again_at = next_try(self._stops, now) if self._stops else None
         return report
 
 
-def _is_newly_due(world: World, now: datetime) -> Iterator[bool]:
-    """For each subscriber, whether an edition is due that no pass has opened yet."""
-    for subscriber in world.subscribers:
-        edition_due = due(world, subscriber, now)
-        newest = next(iter(world.ledger.editions(subscriber.id, limit=1)), None)
-        yield edition_due is not None and (newest is None or newest.date < edition_due.date)
+def _is_newly_due(world: World, subscriber: Subscriber, newest: Sequence[EditionState], now: datetime) -> bool:
+    """Whether an edition is due that no pass has opened yet."""
+    edition_due = due(world, subscriber, now)
+    return edition_due is not None and all(edition.date != edition_due.date for edition in newest)
 
 
-def _is_waiting(world: World, now: datetime) -> bool:
-    """Whether a delivery may be tried now."""
-    return any(
-        edition.state in (DeliveryState.PENDING, DeliveryState.DEFERRED) and (edition.next_try_at or now) <= now
-        for edition in world.ledger.editions()
-    )
+def _is_waiting(edition: EditionState, now: datetime) -> bool:
+    """Whether this delivery may be tried, or settled for a run that died."""
+    match edition.state:
+        case DeliveryState.PENDING | DeliveryState.DEFERRED:
+            return (edition.next_try_at or now) <= now
+        case DeliveryState.CLAIMED | DeliveryState.DOT:
+            return edition.updated_at + LEASE <= now
+        case _:
+            return False

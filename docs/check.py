@@ -125,9 +125,9 @@ def problems() -> Iterator[str]:
         yield from dead_links(page)
     try:
         import typer.main
-        from digest.config.settings import Settings
 
         from digest.cli import app
+        from digest.config.settings import Settings
     except ImportError as error:
         yield f"docs/check.py: commands and settings were not checked: {error}"
         return

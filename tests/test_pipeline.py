@@ -19,7 +19,7 @@ from digest.model import (
     Topic,
     Verdict,
 )
-from digest.pipeline import Choice, Listener, Report, World, run_pass
+from digest.pipeline import Choice, Listener, Report, World, choose_editions, run_pass
 from digest.service import Service
 from tests.builders import NOW, a_subscriber, an_entry
 from tests.worlds import a_world
@@ -250,3 +250,90 @@ def test_serving_tries_deferred_mail_again_in_time(morning: Morning) -> None:
 
     assert report
     assert report.counts == {DeliveryState.ACCEPTED: 1}
+
+
+def a_service(morning: Morning) -> Service:
+    return Service(lambda: morning.world, morning.backend, timedelta(hours=3), lambda: False)
+
+
+def passes(morning: Morning, service: Service, minutes: int, errors: dict[str, Exception]) -> list[int]:
+    """The minutes at which a service that ticks once a minute went to work; passing mail that fails with ``errors``."""
+    morning.backend.errors = errors
+    start = morning.now
+    worked = []
+    for minute in range(minutes):
+        morning.now = start + timedelta(minutes=minute)
+        if service.tick(morning.now, Listener()):
+            worked.append(minute)
+    return worked
+
+
+def test_serving_asks_a_server_that_turns_us_away_less_and_less_often(morning: Morning) -> None:
+    """A wrong password tried once a minute would lock the account."""
+    service = a_service(morning)
+    morning.announce(an_entry(1))
+    refused: dict[str, Exception] = {"ada@example.org": SmtpRefusedError("535 sign-in refused")}
+
+    assert passes(morning, service, 179, refused) == [0, 5, 20, 80]
+
+    assert passes(morning, service, 120, {}) == [2]
+    assert len(morning.backend.sent) == 1
+
+
+def test_serving_does_not_wake_for_mail_to_somebody_who_left(morning: Morning) -> None:
+    service = a_service(morning)
+    morning.announce(an_entry(1))
+    passes(morning, service, 1, {"ada@example.org": SmtpRefusedError("535 sign-in refused")})
+    morning.world = replace(morning.world, subscribers=[a_subscriber("Ben")])
+    morning.now += timedelta(minutes=5)
+
+    assert passes(morning, service, 60, {}) == [0]
+
+
+def test_serving_tries_deferred_mail_again_however_many_others_there_are(tmp_path: Path) -> None:
+    from digest.errors import TemporaryDeliverError
+
+    morning = Morning(tmp_path, *(a_subscriber(f"Reader {number}") for number in range(120)))
+    service = a_service(morning)
+    morning.announce(an_entry(1))
+    later: dict[str, Exception] = {"reader-0@example.org": TemporaryDeliverError("450 later")}
+
+    assert passes(morning, service, 1, later) == [0]
+    assert passes(morning, service, 10, {}) == [5]
+    assert len(morning.backend.sent) == 120
+
+
+def test_serving_goes_on_with_what_a_run_that_died_had_in_hand(morning: Morning) -> None:
+    service = a_service(morning)
+    morning.announce(an_entry(1))
+    opened = next(choose_editions(morning.world, morning.now, Choice(), ()))
+    morning.world.ledger.open_edition(opened.edition, since_seq=0, through_seq=1, now=morning.now)
+    assert morning.world.ledger.claim(morning.now)
+
+    assert passes(morning, service, 60, {}) == [0, 20]
+    assert len(morning.backend.sent) == 1
+
+
+def test_a_clock_that_was_wrong_for_once_silences_nobody(morning: Morning) -> None:
+    morning.now = datetime(2099, 1, 1, 8, tzinfo=UTC)
+    morning.announce(an_entry(1))
+    morning.run()
+    morning.now = NOW
+    morning.announce(an_entry(2))
+    service = Service(lambda: morning.world, morning.backend, timedelta(hours=3), lambda: False)
+
+    report = service.tick(morning.now, Listener())
+
+    assert report
+    assert report.counts == {DeliveryState.ACCEPTED: 1}
+    assert sorted(morning.titles()) == ["Invented Paper 1", "Invented Paper 2"]
+
+
+def test_every_match_is_named_however_many_there_are(morning: Morning) -> None:
+    morning.announce(*(an_entry(number) for number in range(1, 701)))
+    morning.run()
+
+    [message] = morning.backend.sent
+    named = {line.strip() for line in message.text.splitlines() if "arxiv.org/abs/" in line}
+    assert len(named) == 700
+    assert len(message.html.encode()) < 100_000

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from digest.collect.client import Limits
+from sqlalchemy import Engine
+
+from digest.collect.limits import Limits
 from digest.model import Subscriber
 from digest.paths import shipped
 from digest.pipeline import World
@@ -13,6 +15,14 @@ from digest.render.compile import load_template
 from digest.store.database import open_database
 from digest.store.ledger import SqlLedger
 from digest.store.papers import Papers
+
+_OPEN: list[Engine] = []
+
+
+def close_worlds() -> None:
+    """Let go of every database; from Python 3.13 on, an open one that is forgotten is a warning."""
+    while _OPEN:
+        _OPEN.pop().dispose()
 
 
 def a_world(
@@ -23,6 +33,7 @@ def a_world(
     subscribers: Sequence[Subscriber] = (),
 ) -> World:
     engine = open_database(f"sqlite:///{folder / 'digest.sqlite3'}")
+    _OPEN.append(engine)
     return World(
         sources=sources,
         subscribers=subscribers,

@@ -20,15 +20,15 @@ app = typer.Typer(
     # A traceback with local variables would print addresses and passwords.
     pretty_exceptions_show_locals=False,
 )
-app.command("init")(init.init)
-app.command("check")(check.check)
-app.command("collect")(collect.collect)
-app.command("preview")(preview.preview)
-app.command("run")(run.run)
-app.command("serve")(serve.serve)
-app.command("explain")(explain.explain)
-app.command("status")(status.status)
-app.command("demo")(demo.demo)
+app.command("init", epilog=init.EPILOG)(init.init)
+app.command("check", epilog=check.EPILOG)(check.check)
+app.command("collect", epilog=collect.EPILOG)(collect.collect)
+app.command("preview", epilog=preview.EPILOG)(preview.preview)
+app.command("run", epilog=run.EPILOG)(run.run)
+app.command("serve", epilog=serve.EPILOG)(serve.serve)
+app.command("explain", epilog=explain.EPILOG)(explain.explain)
+app.command("status", epilog=status.EPILOG)(status.status)
+app.command("demo", epilog=demo.EPILOG)(demo.demo)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,17 +1,39 @@
 """``digest check``: validates everything that can be wrong before anything is sent."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from digest.cli.common import NowOption, console, reference_time, show_error, show_problems
+from digest.cli.common import (
+    NowOption,
+    console,
+    examples,
+    number_of,
+    reference_time,
+    show_error,
+    show_problems,
+    table,
+)
 from digest.cli.report import Watcher
-from digest.errors import ConfigError, DigestError
+from digest.config.problems import ConfigProblems
+from digest.errors import ConfigError, DigestError, RenderError
+
+if TYPE_CHECKING:
+    from digest.app import Config
+    from digest.model import Subscriber
+
+_Value = TypeVar("_Value")
+
+EPILOG = examples(
+    "digest check",
+    "digest check --smtp --sources     # also signs in, and asks each source",
+    "digest check draft.yaml           # another file",
+)
 
 
 def check(
@@ -24,54 +46,130 @@ def check(
     sources: Annotated[bool, typer.Option("--sources", help="Ask each source once; stores nothing.")] = False,
     now: NowOption = None,
 ) -> None:
-    """Validate settings, subscribers and templates; every problem is named at once, with its line."""
-    from digest.app import build_smtp, build_source, compile_templates, load_config
-    from digest.collect.client import Limits, poll_sources
-    from digest.ports import Window
+    """Validate settings, subscribers and templates; every problem is named at once, with its line.
+
+    Nothing is sent or stored. The exit code is 0 if all is well, 2 if something must be changed.
+    """
+    moment = reference_time(now)
+    config, problems = _read_all(file, moment)
+    show_problems(problems)
+    codes = [ConfigError.exit_code] if problems else []
+    if config:
+        _show_subscribers(config.roster.subscribers, moment)
+        if sources:
+            codes.append(_ask_sources(config, moment))
+        if smtp:
+            codes.append(_sign_in(config))
+        for setting, value in (
+            ("DIGEST_SMTP__HOST", config.settings.smtp.host),
+            ("DIGEST_SENDER", config.settings.sender),
+        ):
+            if not value and not smtp:
+                console.print(f"note: {setting} is not set yet; preview and run --to-folder work without it")
+        console.print(
+            f"{number_of(len(config.roster.sources), 'source')},"
+            f" {number_of(len(config.roster.subscribers), 'subscriber')}, {number_of(len(problems), 'problem')}"
+        )
+    else:
+        console.print(number_of(len(problems), "problem"))
+    raise typer.Exit(max(codes, default=0))
+
+
+def _read_all(file: Path | None, now: datetime) -> tuple["Config | None", Sequence[ConfigError]]:
+    """What can be read, and everything that is wrong: one mistake hides no other."""
+    from digest.app import Config, add_templates
+    from digest.config.settings import Settings, environment, load_settings
+    from digest.config.subscribers import load_subscribers
+
+    problems: list[ConfigError] = []
+    env = _or_problems(environment, problems)
+    settings = _or_problems(load_settings, problems) if env is not None else None
+    path = file or Path((env or {}).get("DIGEST_SUBSCRIBERS") or "subscribers.yaml")
+    if settings and not file:
+        path = settings.subscribers
+    roster = _or_problems(lambda: load_subscribers(path, env or {}), problems)
+    if roster is None:
+        return None, problems
+    config = add_templates(Config(settings=settings or Settings.model_construct(), roster=roster))
+    problems += config.roster.problems
+    problems += _failed_trials(config, now)
+    return (config if settings else None), problems
+
+
+def _or_problems(read: Callable[[], _Value], problems: list[ConfigError]) -> _Value | None:
+    try:
+        return read()
+    except ConfigProblems as several:
+        problems += several.problems
+    except ConfigError as error:
+        problems.append(error)
+    return None
+
+
+def _failed_trials(config: "Config", now: datetime) -> Iterator[ConfigError]:
+    """Fill each template in once: much that is wrong with one shows only then."""
+    from digest.demo import sample_papers
+    from digest.match.topics import Reading, compile_topics, match_papers
+    from digest.rank.select import select_edition
+    from digest.render.compose import compose_message
+
+    readers = {subscriber.template: subscriber for subscriber in config.roster.subscribers}
+    papers = sample_papers(now) if config.settings.templates else ()
+    for name, reader in readers.items() if papers else ():
+        matches = match_papers(compile_topics(reader), map(Reading, papers))
+        edition = select_edition(reader, now.date(), papers, matches, ("a source",))
+        try:
+            compose_message(edition, config.templates[name], sender="digest@example.org", now=now)
+        except RenderError as error:
+            yield ConfigError(error.problem, where=error.where, hint=error.hint)
+
+
+def _show_subscribers(subscribers: "Sequence[Subscriber]", now: datetime) -> None:
     from digest.schedule.due import next_send
 
-    moment = reference_time(now)
-    config = load_config(file)
-    compile_templates(config)
-    show_problems(config.roster.problems)
-    table = Table("subscriber", "topics", "schedule", "next send", title="Subscribers", title_justify="left")
-    for subscriber in config.roster.subscribers:
-        upcoming = next_send(subscriber.schedule, subscriber.zone, moment).astimezone(subscriber.zone)
-        table.add_row(
+    rows = table("Subscribers", "subscriber", "topics", "schedule", "next send")
+    for subscriber in subscribers:
+        upcoming = next_send(subscriber.schedule, subscriber.zone, now).astimezone(subscriber.zone)
+        rows.add_row(
             escape(subscriber.name),
             str(len(subscriber.topics)),
             escape(subscriber.schedule.text),
             f"{upcoming:%a %d %b %Y %H:%M} {subscriber.zone}",
         )
-    console.print(table)
-    codes = [ConfigError.exit_code] if config.roster.problems else []
-    if sources:
-        listed = [build_source(spec) for spec in config.roster.sources]
-        windows = {source.name: Window(moment - timedelta(days=1), moment) for source in listed}
-        with Watcher(sources=len(listed)) as watcher:
-            polls = asyncio.run(
-                poll_sources(
-                    listed,
-                    windows,
-                    {},
-                    limits=Limits(),
-                    contact=config.settings.contact,
-                    on_poll=lambda poll: watcher.polled(poll, None),
-                )
+    if subscribers:
+        console.print(rows)
+
+
+def _ask_sources(config: "Config", now: datetime) -> int:
+    from digest.app import build_source
+    from digest.collect.limits import Limits
+    from digest.collect.poll import poll_sources
+    from digest.ports import Window
+
+    listed = [build_source(spec) for spec in config.roster.sources]
+    windows = {source.name: Window(now - timedelta(days=1), now) for source in listed}
+    with Watcher(sources=len(listed)) as watcher:
+        polls = asyncio.run(
+            poll_sources(
+                listed,
+                windows,
+                {},
+                limits=Limits(),
+                contact=config.settings.contact,
+                on_poll=lambda poll: watcher.polled(poll, None),
             )
-        codes += [1 for poll in polls if not poll.is_good]
-    if smtp:
-        try:
-            build_smtp(config.settings).check()
-            console.print(f"signed in to {config.settings.smtp.host}; nothing was sent")
-        except DigestError as error:
-            show_error(error)
-            codes.append(error.exit_code)
-    elif not config.settings.smtp.host:
-        console.print("note: no mail server yet (DIGEST_SMTP__HOST); preview and run --to-folder work without one")
-    number = len(config.roster.problems)
-    console.print(
-        f"{len(config.roster.sources)} sources, {len(config.roster.subscribers)} subscribers,"
-        f" {number or 'no'} problem{'s' if number > 1 or not number else ''}"
-    )
-    raise typer.Exit(max(codes, default=0))
+        )
+    return 0 if all(poll.is_good for poll in polls) else 1
+
+
+def _sign_in(config: "Config") -> int:
+    from digest.app import build_smtp
+
+    try:
+        protection = build_smtp(config.settings).check()
+    except DigestError as error:
+        show_error(error)
+        return error.exit_code
+    doing = "signed in to" if config.settings.smtp.username else "connected to"
+    console.print(f"{doing} {config.settings.smtp.host} ({protection}); nothing was sent")
+    return 0

@@ -5,15 +5,23 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.common import NowOption, console, read_clock, reference_time, show_problems
+from digest.cli.common import NowOption, console, examples, read_clock, reference_time, show_problems
 from digest.cli.report import Watcher, sources_table
+
+EPILOG = examples(
+    "digest collect",
+    "digest collect --json | jq -c '.sources[].problems'",
+)
 
 
 def collect(
     now: NowOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Read every source and store what is new; nothing is sent."""
+    """Read every source and store what is new; nothing is sent.
+
+    digest run and digest serve do this by themselves. The exit code is 1 if a source could not be read completely.
+    """
     from digest.app import build_world, load_config
     from digest.pipeline import Listener, Report, collect
 

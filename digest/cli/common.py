@@ -1,7 +1,9 @@
-"""What every command shares: the clock, the look of the output, and finding subscribers by name."""
+"""What every command shares: the clock, the look of the output, examples in help, and subscribers by name."""
 
 import difflib
 import logging
+import os
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,12 +12,30 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
+from rich.table import Table
 
+from digest.config.problems import ConfigProblems
 from digest.errors import ConfigError, DigestError
 from digest.model import Subscriber
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+_LOG_COLUMNS = 10_000
+
+
+class _Output(Console):
+    """For a person, as wide as their terminal; for anything else whole lines, so that no id is ever cut."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, soft_wrap=True)
+        if not self.is_terminal:
+            self.width = _LOG_COLUMNS
+
+    def on_broken_pipe(self) -> None:
+        """Go on without a reader: ``digest run | head`` must not leave the mail half sent."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if self.stderr else sys.stdout).fileno())
+
+
+console = _Output()
+errors = _Output(stderr=True)
 
 NowOption = Annotated[
     str | None,
@@ -45,23 +65,58 @@ def reference_time(text: str | None) -> datetime:
 
 
 def set_up_logging() -> None:
-    """Log lines of ``digest`` to stderr, for commands that run unattended."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=errors, show_path=False)], force=True
-    )
-    for chatty in ("httpx", "httpcore", "apscheduler", "stamina"):
+    """Log lines of ``digest`` to stderr, for commands that run unattended: coloured for a person, plain for a log."""
+    if errors.is_terminal:
+        logging.basicConfig(
+            level=logging.INFO,
+            format="%(message)s",
+            handlers=[RichHandler(console=errors, show_path=False)],
+            force=True,
+        )
+    else:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
+    for chatty in ("alembic", "httpx", "httpcore", "apscheduler", "stamina"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def show_error(error: DigestError) -> None:
-    """Print a problem with its place and hint."""
-    errors.print(f"[red]error[/red] {escape(str(error))}")
+    """Print a problem with its place and hint; each of them, if it holds several."""
+    for each in error.problems if isinstance(error, ConfigProblems) else (error,):
+        errors.print(f"[red]error[/red] {escape(str(each))}")
 
 
 def show_problems(problems: Sequence[ConfigError]) -> None:
     """Print every problem of the configuration."""
     for problem in problems:
         show_error(problem)
+
+
+def table(title: str, *headings: str, numbers: Sequence[str] = ()) -> Table:
+    """An empty table: boxed and folded for a person, otherwise one whole line a row.
+
+    Args:
+        title: Printed above it.
+        headings: Of the columns.
+        numbers: Headings of further columns, whose values end flush.
+    """
+    shape = Table(title=title, title_justify="left", title_style="bold")
+    if not console.is_terminal:
+        shape.box, shape.pad_edge = None, False
+    for heading in headings:
+        shape.add_column(heading, overflow="fold")
+    for heading in numbers:
+        shape.add_column(heading, justify="right", overflow="fold")
+    return shape
+
+
+def number_of(count: int, thing: str) -> str:
+    """A count in words: ``1 source``, ``2 sources``, ``no sources``."""
+    return f"{count or 'no'} {thing}{'' if count == 1 else 's'}"
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: one call a line, as people would type it."""
+    return "\n".join(f"[dim]$[/dim] {escape(line)}" for line in lines)
 
 
 def find_subscriber(subscribers: Sequence[Subscriber], name: str) -> Subscriber:

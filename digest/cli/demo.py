@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from digest.cli.common import NowOption, console, read_clock, reference_time
+from digest.cli.common import NowOption, console, examples, read_clock, reference_time
 from digest.cli.report import Watcher, editions_table, show_report, sources_table
+
+EPILOG = examples("digest demo", "digest demo --fresh --dir /tmp/demo")
 
 
 def demo(

@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from digest.cli.common import NameArgument, console, find_subscriber, read_clock
+from digest.cli.common import NameArgument, console, examples, find_subscriber, read_clock, show_problems
 from digest.errors import ConfigError
+
+EPILOG = examples("digest explain Me 2611.00104", 'digest explain "Vision group" "attention is all you need"')
 
 
 def explain(
@@ -19,6 +21,7 @@ def explain(
     from digest.rank.select import community_signal
 
     config = load_config()
+    show_problems(config.roster.problems)
     world = build_world(config, read_clock)
     subscriber = find_subscriber(config.roster.subscribers, name)
     found = world.papers.find_paper(paper)

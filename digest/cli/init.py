@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from digest.cli.common import console
+from digest.cli.common import console, examples
 from digest.errors import ConfigError
 from digest.paths import shipped
 
@@ -37,6 +37,8 @@ subscribers:
     trending: 5
 """
 
+EPILOG = examples("mkdir papers && cd papers && digest init", "digest check")
+
 
 def init() -> None:
     """Write a starter [bold]subscribers.yaml[/bold] and [bold].env[/bold] into this folder; existing files stay."""
@@ -56,7 +58,11 @@ def _write_new(path: Path, text: str, mode: int) -> bool:
     """Create a file, unless there is one."""
     try:
         path.touch(mode=mode, exist_ok=False)
+        path.write_text(text, encoding="utf-8")
     except FileExistsError:
         return False
-    path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise ConfigError(
+            f"cannot be written ({exc.strerror})", where=str(path), hint="change to a folder of yours first"
+        ) from exc
     return True

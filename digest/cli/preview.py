@@ -9,14 +9,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from digest.cli.common import NowOption, console, find_subscriber, read_clock, reference_time, show_problems
+from digest.cli.common import (
+    NowOption,
+    console,
+    examples,
+    find_subscriber,
+    read_clock,
+    reference_time,
+    show_problems,
+)
 from digest.cli.report import contents
+from digest.errors import ConfigError
 
 if TYPE_CHECKING:
     from digest.model import Edition, Subscriber
     from digest.pipeline import World
 
 _LOOK_BACK = timedelta(days=7)
+
+EPILOG = examples("digest preview --open", 'digest preview "Vision group" --out /tmp/preview')
 
 
 def preview(
@@ -31,43 +42,59 @@ def preview(
 
     Shown is what is owed now; if nothing is, the last seven days; if nothing is stored yet, invented papers.
     """
-    from digest.app import build_world, load_config
+    from digest.app import add_templates, build_world, load_config
     from digest.render.compose import compose_message
 
-    config = load_config()
+    moment = reference_time(now)
+    config = add_templates(load_config())
     show_problems(config.roster.problems)
     world = build_world(config, read_clock)
-    moment = reference_time(now)
     chosen = [find_subscriber(world.subscribers, name)] if name else world.subscribers
-    out.mkdir(parents=True, exist_ok=True)
     for number, subscriber in enumerate(chosen):
         edition, what = _edition_to_show(world, subscriber, moment)
         # Whoever looks at a preview, or keeps it as a file, need not learn the address.
         edition = replace(edition, subscriber=replace(subscriber, email="reader@example.org"))
         message = compose_message(edition, world.templates[subscriber.template], sender=world.sender, now=moment)
-        page = out / f"{subscriber.id}.html"
-        page.write_text(message.html, encoding="utf-8")
-        page.with_suffix(".txt").write_text(message.text, encoding="utf-8")
         headers = message_from_bytes(message.raw).items()
-        page.with_suffix(".headers.txt").write_text(
-            "".join(f"{key}: {value}\n" for key, value in headers), encoding="utf-8"
+        page = _write(
+            out,
+            {
+                f"{subscriber.id}.html": message.html,
+                f"{subscriber.id}.txt": message.text,
+                f"{subscriber.id}.headers.txt": "".join(f"{key}: {value}\n" for key, value in headers),
+            },
         )
         console.print(f"{escape(subscriber.name)}: {contents(edition)} ({what}), {len(message.html) / 1000:.0f} kB")
-        console.print(f"  {page}, .txt and .headers.txt")
+        console.print(f"  {escape(str(page))}, .txt and .headers.txt")
         if open_ and number == 0:
             typer.launch(page.resolve().as_uri())
+    if config.roster.problems:
+        raise typer.Exit(ConfigError.exit_code)
+
+
+def _write(folder: Path, files: dict[str, str]) -> Path:
+    """Write the files of one preview; returns the first."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise ConfigError(
+            f"'{folder}' cannot be written ({exc.strerror})", where="--out", hint="name a folder of yours"
+        ) from exc
+    return folder / next(iter(files))
 
 
 def _edition_to_show(world: "World", subscriber: "Subscriber", now: datetime) -> tuple["Edition", str]:
     """The best edition there is to look at, and where its papers are from."""
     from digest.demo import sample_papers
     from digest.match.topics import Reading, compile_topics, match_papers
-    from digest.pipeline import owed_edition
+    from digest.pipeline import Announced, owed_edition
     from digest.rank.select import select_edition
     from digest.schedule.due import edition_now
 
     today = edition_now(subscriber.schedule, subscriber.zone, now)
-    owed = owed_edition(world, subscriber, today, through=world.papers.latest_seq()).edition
+    owed = owed_edition(world, subscriber, today, Announced(world.papers)).edition
     if not owed.is_empty:
         return owed, "owed now"
     stored = world.papers.announced(world.papers.seq_before(now - _LOOK_BACK), world.papers.latest_seq())

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from digest.cli.common import console, show_error, show_problems
+from digest.cli.common import console, number_of, show_error, table
 from digest.deliver.outbox import Outcome
 from digest.model import DeliveryState, Edition, Poll, Recorded, Verdict
 from digest.pipeline import Listener, Report
@@ -94,8 +94,7 @@ def contents(edition: Edition) -> str:
 
 
 def show_report(report: Report, *, dry_run: bool = False) -> None:
-    """The last lines of a pass: what was wrong, and one line of counts."""
-    show_problems(report.problems)
+    """The last lines of a pass: what went wrong, and one line of counts."""
     for edition in report.uncertain:
         console.print(
             f"{coloured(DeliveryState.UNCERTAIN)} {edition.subscriber} {edition.date}: an earlier run died while"
@@ -105,39 +104,36 @@ def show_report(report: Report, *, dry_run: bool = False) -> None:
         show_error(report.stopped_by)
     papers = sum(recorded.new for recorded in report.recorded.values())
     bad = [poll.source for poll in report.polls if not poll.is_good]
-    line = f"{len(report.polls)} sources read, {papers} new papers"
+    line = f"{number_of(len(report.polls), 'source')} read, {number_of(papers, 'new paper')}"
     if bad:
         line += f", not complete: {', '.join(bad)}"
     if dry_run:
         line += f"; {len(report.editions)} due, nothing sent (dry run)"
     elif report.counts:
         line += "; " + ", ".join(f"{number} {state}" for state, number in sorted(report.counts.items()))
-    else:
+    elif not report.stopped_by:
         line += "; nothing is owed"
+    if report.stopped_by:
+        line += "; sending stopped, the rest waits for the next run"
     console.print(escape(line))
 
 
 def sources_table(report: Report) -> Table:
     """What was collected, a row a source."""
-    table = Table("source", "verdict", title="Collected", title_justify="left")
-    for heading in ("listed", "new", "merged", "seen before"):
-        table.add_column(heading, justify="right")
+    rows = table("Collected", "source", "verdict", numbers=("listed", "new", "merged", "seen before"))
     for poll in report.polls:
         recorded = report.recorded.get(poll.source)
         numbers = (recorded.new, recorded.merged, recorded.seen) if recorded else ("", "", "")
-        table.add_row(escape(poll.source), coloured(poll.verdict), str(len(poll.entries)), *map(str, numbers))
-    return table
+        rows.add_row(escape(poll.source), coloured(poll.verdict), str(len(poll.entries)), *map(str, numbers))
+    return rows
 
 
 def editions_table(report: Report) -> Table:
     """What was matched and delivered, a row an edition."""
-    table = Table("subscriber", "date", title="Matched and delivered", title_justify="left")
-    for heading in ("matched", "more", "trending"):
-        table.add_column(heading, justify="right")
-    table.add_column("delivery")
+    rows = table("Matched and delivered", "subscriber", "date", "delivery", numbers=("matched", "more", "trending"))
     states = {outcome.delivery.subscriber: outcome.state for outcome in report.outcomes}
     for edition in report.editions:
         state = states.get(edition.subscriber.id, DeliveryState.SKIPPED if edition.is_empty else DeliveryState.PENDING)
         numbers = (len(edition.matched), len(edition.rest), len(edition.trending))
-        table.add_row(escape(edition.subscriber.name), str(edition.date), *map(str, numbers), coloured(state))
-    return table
+        rows.add_row(escape(edition.subscriber.name), str(edition.date), coloured(state), *map(str, numbers))
+    return rows

@@ -6,8 +6,15 @@ from typing import Annotated
 
 import typer
 
-from digest.cli.common import NowOption, find_subscriber, read_clock, reference_time
+from digest.cli.common import NowOption, examples, find_subscriber, read_clock, reference_time, show_problems
 from digest.cli.report import Watcher, show_report
+
+EPILOG = examples(
+    "digest run                       # whoever is due; may be repeated",
+    "digest run --all --dry-run       # what everyone would get now",
+    'digest run --all --only "Vision group"',
+    "digest run --to-folder outbox    # .eml files, no mail server",
+)
 
 
 def run(
@@ -32,11 +39,12 @@ def run(
 
     Exit codes: 0 done, 1 some deliveries or sources failed, 2 configuration, 3 the SMTP server refuses us, 4 storage.
     """
-    from digest.app import build_backend, build_world, load_config
+    from digest.app import add_templates, build_backend, build_world, load_config
     from digest.pipeline import Choice, run_pass
 
     moment = reference_time(now)
-    config = load_config()
+    config = add_templates(load_config())
+    show_problems(config.roster.problems)
     chosen = frozenset(find_subscriber(config.roster.subscribers, name).id for name in only) if only else None
     backend = None if dry_run else build_backend(config.settings, to_folder)
     world = build_world(config, read_clock)

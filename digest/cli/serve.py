@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.common import read_clock, set_up_logging
+from digest.cli.common import examples, number_of, read_clock, set_up_logging
+from digest.errors import DigestError
 
 if TYPE_CHECKING:
     from digest.deliver.outbox import Outcome
     from digest.model import Edition, Poll, Recorded
 
 log = logging.getLogger("digest")
+
+EPILOG = examples("digest serve", "digest serve --to-folder outbox    # .eml files, no mail server")
 
 
 def serve(
@@ -24,12 +27,15 @@ def serve(
     collect_hours: Annotated[
         float, typer.Option(min=0.25, help="Read the sources at least this often, so that no listing is missed.")
     ] = 3,
+    # How often the clock is looked at; only tests have no minute to wait.
+    tick_seconds: Annotated[int, typer.Option(min=1, hidden=True)] = 60,
 ) -> None:
     """Stay, and send to every subscriber at their time; Ctrl-C or SIGTERM finishes what is in flight and leaves.
 
-    The subscribers file may be edited while serving; it is read again when it changes.
+    The subscribers file may be edited while serving: it is read again within a minute when it or .env changes, and a
+    file that cannot be read leaves everything as it was. Other settings need a restart.
     """
-    from digest.app import LiveWorld, build_backend, load_config
+    from digest.app import LiveWorld, build_backend
     from digest.pipeline import Listener
     from digest.schedule.ticker import serve as run_ticker
     from digest.service import Service
@@ -51,20 +57,28 @@ def serve(
 
     set_up_logging()
     stop = threading.Event()
-    config = load_config()
-    for problem in config.roster.problems:
-        log.warning("%s", problem)
+    live = LiveWorld(read_clock)
     service = Service(
-        LiveWorld(config, read_clock).load,
-        build_backend(config.settings, to_folder),
+        live.load,
+        build_backend(live.config.settings, to_folder),
         timedelta(hours=collect_hours),
         stop.is_set,
     )
 
     def tick() -> None:
-        report = service.tick(read_clock(), Logger())
+        try:
+            report = service.tick(read_clock(), Logger())
+        except DigestError as error:
+            log.error("%s", error)  # noqa: TRY400 - it says what to do; a traceback says where we are
+            return
         if report and report.stopped_by:
             log.error("%s", report.stopped_by)
 
-    log.info("serving %d subscribers from %d sources", len(config.roster.subscribers), len(config.roster.sources))
-    run_ticker(tick, stop=stop)
+    roster = live.config.roster
+    log.info(
+        "serving %s from %s",
+        number_of(len(roster.subscribers), "subscriber"),
+        number_of(len(roster.sources), "source"),
+    )
+    run_ticker(tick, every_s=tick_seconds, stop=stop)
+    log.info("stopped")

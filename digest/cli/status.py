@@ -7,10 +7,14 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from digest.cli.common import NowOption, console, read_clock, reference_time, show_problems
+from digest.cli.common import NowOption, console, examples, number_of, read_clock, reference_time, show_problems, table
 from digest.cli.report import coloured
+
+EPILOG = examples(
+    "digest status",
+    "digest status --json | jq -c '.editions[] | {subscriber, state}'",
+)
 
 
 def status(
@@ -21,9 +25,9 @@ def status(
     from digest.app import build_world, load_config
     from digest.schedule.due import next_send
 
+    moment = reference_time(now)
     config = load_config()
     world = build_world(config, read_clock)
-    moment = reference_time(now)
     sources = world.papers.source_states()
     people = []
     for subscriber in world.subscribers:
@@ -43,10 +47,10 @@ def status(
         typer.echo(json.dumps(view, indent=2, ensure_ascii=False, default=_as_text))
         return
     show_problems(config.roster.problems)
-    console.print(f"{world.papers.count()} papers stored")
-    table = Table("source", "last poll", "verdict", "listed", "new", "last good", "problem", title="Sources")
+    console.print(f"{number_of(world.papers.count(), 'paper')} stored")
+    rows = table("Sources", "source", "last poll", "verdict", "listed", "new", "last good", "problem")
     for source in sources:
-        table.add_row(
+        rows.add_row(
             escape(source.name),
             _short(source.polled_at),
             coloured(source.verdict),
@@ -55,16 +59,13 @@ def status(
             _short(source.last_good_at),
             escape(source.problem),
         )
-    console.print(table)
-    table = Table("subscriber", "last edition", "state", "papers", "detail", "next send (UTC)", title="Subscribers")
+    if sources:
+        console.print(rows)
+    rows = table("Subscribers", "subscriber", "last edition", "state", "papers", "next send (UTC)", "detail")
     for subscriber, newest, upcoming in people:
-        last = (
-            (str(newest.date), coloured(newest.state), str(newest.papers), escape(newest.detail))
-            if newest
-            else ("",) * 4
-        )
-        table.add_row(escape(subscriber.name), *last, _short(upcoming))
-    console.print(table)
+        last = (str(newest.date), coloured(newest.state), str(newest.papers)) if newest else ("", "", "")
+        rows.add_row(escape(subscriber.name), *last, _short(upcoming), escape(newest.detail) if newest else "")
+    console.print(rows)
 
 
 def _short(moment: datetime | None) -> str:

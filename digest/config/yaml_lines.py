@@ -92,7 +92,7 @@ def _read_text(path: Path) -> str:
         data = path.read_bytes()
     except FileNotFoundError as exc:
         raise ConfigError(
-            "there is no such file", where=str(path), hint="copy subscribers.example.yaml, or set DIGEST_SUBSCRIBERS"
+            "there is no such file", where=str(path), hint="digest init writes one; DIGEST_SUBSCRIBERS can name another"
         ) from exc
     except OSError as exc:
         raise ConfigError(

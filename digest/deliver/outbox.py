@@ -9,6 +9,7 @@ from digest.errors import (
     DeliverError,
     DigestError,
     PermanentDeliverError,
+    RenderError,
     SmtpRefusedError,
     StoreError,
     UncertainDeliverError,
@@ -68,7 +69,12 @@ def drain(
             if isinstance(outcome, DeliverError):
                 ledger.release(delivery, detail=mask_addresses(outcome.problem), now=clock())
                 return DrainResult(outcomes=tuple(outcomes), stopped_by=outcome)
-            ledger.settle(delivery, outcome.state, detail=outcome.detail, now=clock(), next_try_at=outcome.next_try_at)
+            if isinstance(outcome.error, RenderError):
+                ledger.release(delivery, detail=outcome.detail, now=clock(), next_try_at=outcome.next_try_at)
+            else:
+                ledger.settle(
+                    delivery, outcome.state, detail=outcome.detail, now=clock(), next_try_at=outcome.next_try_at
+                )
             outcomes.append(outcome)
             if on_outcome:
                 on_outcome(outcome)
@@ -91,6 +97,10 @@ def _attempt(
         message = compose(delivery)
     except StoreError:
         raise
+    except RenderError as error:
+        # Until the template is repaired nobody's mail is lost for it, and the tries are not counted.
+        deferred = _ended(delivery, DeliveryState.DEFERRED, f"{error.where}: {error.problem}", error)
+        return replace(deferred, next_try_at=next_try(1, clock()))
     except DigestError as error:
         detail = f"{error.where}: {error.problem}" if error.where else error.problem
         return _ended(delivery, DeliveryState.FAILED, detail, error)

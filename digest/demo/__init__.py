@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from digest.app import Config, build_smtp, build_world
+from digest.app import Config, add_templates, build_smtp, build_world
 from digest.collect.sources import Arxiv, Feed, HuggingFace
 from digest.config.settings import Settings, Smtp
 from digest.config.subscribers import ArxivSpec, FeedSpec, HuggingFaceSpec, Roster, SourceSpec, load_subscribers
@@ -65,7 +65,7 @@ def open_demo(folder: Path, now: datetime, clock: Callable[[], datetime], *, fre
             sender=_SENDER,
             database_url=f"sqlite:///{folder / _DATABASE}",
         )
-        world = build_world(Config(settings=settings, roster=_roster(base)), clock)
+        world = build_world(add_templates(Config(settings=settings, roster=_roster(base))), clock)
         yield Demo(world, build_smtp(settings), inbox)
 
 

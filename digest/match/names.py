@@ -9,12 +9,15 @@ from digest.text.fold import fold
 _PARTS = re.compile(r"[^\W_]+")
 _SUFFIXES = frozenset(["jr", "sr", "ii", "iii", "iv"])
 
+_Word = tuple[str, ...]
+"""The parts of a hyphenated word: ``("jun", "yan")``; of any other word its one part."""
+
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A person's name as every way to read it: given names and the family name, folded and joined."""
+    """A person's name as every way to read it: the words of the given names, and the family name folded and joined."""
 
-    readings: frozenset[tuple[tuple[str, ...], str]]
+    readings: frozenset[tuple[tuple[_Word, ...], str]]
     """"Yann Le Cun" may be the family name Cun or Le Cun; with a comma there is one reading."""
 
     @classmethod
@@ -26,18 +29,18 @@ class Name:
         """
         family, comma, given = text.partition(",")
         if comma and fold(given).strip(". ") not in _SUFFIXES:
-            readings = {(_parts(given), "".join(_parts(family)))}
+            readings = {(_words(given), _joined(_words(family)))}
         else:
-            readings = set(_splits(_parts(text.partition(",")[0])))
+            readings = set(_splits(_words(family)))
         if not any(family for _, family in readings):
             raise ValueError(f"author {text!r} holds no letter")
         return cls(frozenset(readings))
 
     def same_as(self, other: "Name") -> bool:
-        """Whether both may name one person.
+        """Whether both may name one person: the family names are equal, and the given names agree.
 
-        The family names are equal, and of the given names each pair is equal or one is the other's initial; given
-        names that only one of them has are not compared.
+        Given names agree when they are equal, or when initials on one side begin those on the other; a middle name
+        that only one of them has is not compared. "Jun-Yan" and "Jun" are two names, "J.-Y." may be either's.
         """
         return any(
             mine == theirs and _given_agree(my_given, their_given)
@@ -46,23 +49,50 @@ class Name:
         )
 
 
-def _parts(text: str) -> tuple[str, ...]:
-    parts: list[str] = []
-    for word in _PARTS.findall(text):
-        # "JP" and "J.-P." are the same initials; "LI" as a family name is restored by joining.
-        parts += fold(word) if len(word) == 2 and word.isupper() else [fold(word)]
-    return tuple(part for part in parts if part and part not in _SUFFIXES)
+def _words(text: str) -> tuple[_Word, ...]:
+    words: list[_Word] = []
+    for printed in text.split():
+        if "-" in printed or "‐" in printed:
+            words.append(tuple(fold(part) for part in _PARTS.findall(printed)))
+            continue
+        for part in _PARTS.findall(printed):
+            # "JP" is "J.-P."; as a family name, "LI" is joined again.
+            is_initials = len(part) == 2 and part.isascii() and part.isupper()
+            words.append(tuple(fold(part)) if is_initials else (fold(part),))
+    return tuple(word for word in words if word and word[0] not in _SUFFIXES)
 
 
-def _splits(parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _joined(words: tuple[_Word, ...]) -> str:
+    return "".join(part for word in words for part in word)
+
+
+def _splits(words: tuple[_Word, ...]) -> Iterator[tuple[tuple[_Word, ...], str]]:
     """Given and family part at every place where the family name may begin."""
-    if len(parts) <= 1:
-        yield (), "".join(parts)
-    for at in range(1, len(parts)):
-        yield parts[:at], "".join(parts[at:])
+    if len(words) <= 1:
+        yield (), _joined(words)
+    for at in range(1, len(words)):
+        yield words[:at], _joined(words[at:])
+    # "Li Fei-Fei": a family name that comes first is only told apart by the hyphen behind it.
+    if len(words) == 2 and len(words[1]) > 1 and len(words[0]) == 1:
+        yield words[1:], _joined(words[:1])
 
 
-def _given_agree(mine: tuple[str, ...], theirs: tuple[str, ...]) -> bool:
+def _given_agree(mine: tuple[_Word, ...], theirs: tuple[_Word, ...]) -> bool:
     if not mine or not theirs:
         return mine == theirs
-    return all(a == b or (min(len(a), len(b)) == 1 and a[0] == b[0]) for a, b in zip(mine, theirs, strict=False))
+    if _joined(mine) == _joined(theirs):
+        return True
+    if _are_initials(mine) or _are_initials(theirs):
+        return all(a[0] == b[0] for a, b in zip(_parts(mine), _parts(theirs), strict=False))
+    return mine[0] == theirs[0] and all(
+        a == b or (min(map(len, (*a, *b))) == 1 and a[0][0] == b[0][0])
+        for a, b in zip(mine[1:], theirs[1:], strict=False)
+    )
+
+
+def _parts(words: tuple[_Word, ...]) -> list[str]:
+    return [part for word in words for part in word]
+
+
+def _are_initials(words: tuple[_Word, ...]) -> bool:
+    return all(len(part) == 1 for part in _parts(words))

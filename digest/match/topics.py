@@ -1,7 +1,8 @@
 """Decides which topics want a paper, with the words that made them want it.
 
-The strength of a match is the sum over its evidence: a followed author counts 5, a keyword in the title 3, in the
-abstract 1. A topic of nothing but categories gives every paper of these strength 1.
+The strength of a match is the sum over the parts of the topics that want it: a followed author counts 5; ``any`` as a
+whole, and each keyword of ``all``, 3 if found in the title and 1 if in the abstract. Keywords of one ``any`` are other
+words for one thing, so that "Large Language Models (LLMs)" counts no more than either. The least strength is 1.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -45,6 +46,7 @@ class Judgement:
 
     topic: str
     evidence: tuple[Evidence, ...]
+    strength: int
     objections: tuple[str, ...]
     """Why the topic does not want the paper, for people; empty if it does."""
 
@@ -74,12 +76,14 @@ class TopicFilter:
     def judge(self, reading: Reading) -> Judgement:
         """Ask every part of the topic, also after one has objected, so that a reader sees all reasons."""
         evidence: list[Evidence] = []
+        weights: list[int] = []
         objections: list[str] = []
 
         def require(parts: Sequence[str], found: Iterable[Evidence], objection: Callable[[], str]) -> None:
             if parts:
                 hits = list(found)
                 evidence.extend(hits)
+                weights.append(max((_WEIGHTS[hit.field] for hit in hits), default=0))
                 if not hits:
                     objections.append(objection())
 
@@ -104,7 +108,7 @@ class TopicFilter:
             _follow(self._authors, reading),
             lambda: f"none of {_quoted(self.topic.authors)} is among the authors",
         )
-        return Judgement(self.topic.name, tuple(evidence), tuple(objections))
+        return Judgement(self.topic.name, tuple(evidence), sum(weights), tuple(objections))
 
 
 def compile_topics(subscriber: Subscriber) -> tuple[TopicFilter, ...]:
@@ -118,12 +122,11 @@ def match_papers(topics: Sequence[TopicFilter], readings: Iterable[Reading]) -> 
     for reading in readings:
         wanting = [judgement for topic in topics if (judgement := topic.judge(reading)).wants]
         if wanting:
-            strength = sum(_WEIGHTS[hit.field] for judgement in wanting for hit in judgement.evidence)
             matches.append(
                 Match(
                     paper=reading.paper,
                     topics=tuple(TopicMatch(judgement.topic, judgement.evidence) for judgement in wanting),
-                    strength=max(1, strength),
+                    strength=max(1, sum(judgement.strength for judgement in wanting)),
                 )
             )
     return matches

@@ -29,7 +29,8 @@ def compose_message(edition: Edition, template: Template, *, sender: str, now: d
     """Render an edition for its subscriber.
 
     The same edition, template and ``now`` give the same bytes; the Message-ID does not even depend on ``now``.
-    A long edition gets shorter abstracts and fewer papers in full until the HTML fits; what is left out is counted.
+    A long edition gets shorter abstracts and fewer papers in full until the HTML fits; of papers named by title, the
+    HTML counts those it has no room for, and the text names every one.
 
     Args:
         edition: What to say, and to whom.

@@ -30,7 +30,7 @@ class Sizes:
     matched: int
     """Matched papers shown in full; the others are named by title, before the rest."""
     rest: int
-    """Papers named by title."""
+    """Papers that the HTML names by title; the text, which no client clips, names them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,9 @@ class EditionView:
     """The topics that matched something, in the reader's order."""
     sections: tuple[SectionView, ...]
     rest: tuple[TitleView, ...]
-    rest_count: int
-    """May be more than are named."""
+    """All that are named by title."""
+    rest_shown: int
+    """So many of them have room in the HTML; the text has room for all."""
     absent_sources: tuple[str, ...]
 
 
@@ -143,8 +144,8 @@ def view_edition(edition: Edition, sizes: Sizes) -> EditionView:
         sections=tuple(
             SectionView(name, papers) for name, papers in (("matched", matched), ("trending", trending)) if papers
         ),
-        rest=tuple(TitleView(_title(paper), _safe_url(paper.url)) for paper in rest[: sizes.rest]),
-        rest_count=len(rest),
+        rest=tuple(TitleView(_title(paper), _safe_url(paper.url)) for paper in rest),
+        rest_shown=min(len(rest), sizes.rest),
         absent_sources=tuple(plain(name, 80) for name in edition.absent_sources),
     )
 
@@ -220,10 +221,10 @@ def _authors(names: Sequence[str], followed: set[str]) -> tuple[AuthorView, ...]
 
 
 def _links(paper: Paper) -> tuple[LinkView, ...]:
-    links = []
+    links: list[LinkView] = []
     for kind, label in _LABELS.items():
         url = next((safe for link in paper.links if link.kind is kind and (safe := safe_url(link.url))), None)
-        if url:
+        if url and url not in (link.url for link in links):
             is_arxiv = kind is LinkKind.ABSTRACT and urlsplit(url).hostname == "arxiv.org"
             links.append(LinkView(kind.value, "arXiv" if is_arxiv else label, url))
     return tuple(links)

@@ -130,7 +130,9 @@ def marked(text: str, found: Iterable[str]) -> tuple[Run, ...]:
     words = sorted({word.strip() for word in found if word.strip()}, key=len, reverse=True)
     if not words or not text:
         return (Run(text, hit=False),) if text else ()
-    parts = re.split(f"({'|'.join(map(_whole, words))})", text, flags=re.IGNORECASE)
+    # What was found in capitals is an acronym: "IT" does not mean every "it".
+    patterns = (_whole(word) if word.removesuffix("s").isupper() else f"(?i:{_whole(word)})" for word in words)
+    parts = re.split(f"({'|'.join(patterns)})", text)
     return tuple(Run(part, hit=bool(number % 2)) for number, part in enumerate(parts) if part)
 
 

@@ -64,11 +64,13 @@ class SqlLedger:
                 for row in connection.execute(_for_people().where(e.c.id.in_(ids)))
             ]
 
-    def settled_date(self, subscriber: SubscriberId) -> date | None:
+    def settled_date(self, subscriber: SubscriberId, until: date) -> date | None:
         """The newest local date that is closed; see ``Ledger.settled_date``."""
         with reading(self._engine) as connection:
             newest: date | None = connection.scalar(
-                select(func.max(e.c.date)).where(e.c.subscriber_id == subscriber, e.c.state.in_(_CLOSED))
+                select(func.max(e.c.date)).where(
+                    e.c.subscriber_id == subscriber, e.c.state.in_(_CLOSED), e.c.date <= until
+                )
             )
             return newest
 
@@ -198,15 +200,16 @@ class SqlLedger:
             updated_at=now,
         )
 
-    def release(self, delivery: Delivery, *, detail: str, now: datetime) -> None:
+    def release(self, delivery: Delivery, *, detail: str, now: datetime, next_try_at: datetime | None = None) -> None:
         """Put a claim back; see ``Ledger.release``."""
         self._write(
             delivery,
             _IN_HAND,
-            state=DeliveryState.PENDING,
+            state=DeliveryState.DEFERRED if next_try_at else DeliveryState.PENDING,
             attempts=delivery.attempts - 1,
             token=None,
             lease_until=None,
+            next_try_at=next_try_at,
             detail=detail,
             updated_at=now,
         )

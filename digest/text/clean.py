@@ -42,8 +42,13 @@ def clean_html(markup: str) -> str:
 
     Only the first 100,000 characters are read.
     """
-    spaced = _BLOCK.sub(" ", markup[:_MAX_HTML_CHARS])
-    return clean_text(html.unescape(nh3.clean(spaced, tags=set())))
+    return clean_text(html_lines(markup))
+
+
+def html_lines(markup: str) -> str:
+    """The text of HTML, not cleaned yet, with a line break wherever a block begins or ends; see `clean_html`."""
+    spaced = _BLOCK.sub("\n", markup[:_MAX_HTML_CHARS])
+    return html.unescape(nh3.clean(spaced, tags=set()))
 
 
 def shorten(text: str, limit: int) -> str:

@@ -12,8 +12,9 @@ _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fff
 _MARKS = "\u0300-\u036f"
 _WORD = re.compile(rf"[{_CJK}]|(?:[^\W_{_CJK}]|[{_MARKS}])+(?:\+\+|#)?")
 _POSSESSIVE = re.compile(r"['’]$")
-# A phrase does not run on over the end of a sentence or into a bracket; "GPT 3.5" and "U.S." do hold together.
-_BREAK = re.compile(r"[.,;:!?…]\s|[()\[\]{}<>|\u3001\u3002]")
+# What may stand between the words of a keyword: blanks, hyphens, slashes, quotes; a dot or & only inside "GPT-3.5" and
+# "R&D". Anything else, such as the end of a sentence, a bracket or an operator, ends it.
+_HOLDS = re.compile(r"[\s\-\u2010-\u2013/'’\"“”_]*|[.&]")
 # "therapist" is not in "the rapist": a joined keyword does not swallow the blank after one of these.
 _NEVER_JOINED = frozenset(
     # A list of literals would be one word a line.
@@ -86,7 +87,7 @@ class Words:
         """Whether words ``first`` to ``last`` may be read as one keyword."""
         for number in range(first + 1, last + 1):
             gap = self._gaps[number]
-            if _BREAK.search(gap):
+            if not _HOLDS.fullmatch(gap):
                 return False
             split_in_keyword = joined.starts[number] - joined.starts[first] in keyword.splits
             if gap.isspace() and not split_in_keyword:

@@ -2,18 +2,25 @@
 
 import asyncio
 import gzip
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import httpx
 import pytest
 
-from digest.collect.client import Limits, poll_sources
+from digest.collect.client import Client, Request
+from digest.collect.limits import Limits
+from digest.collect.poll import poll_sources
 from digest.collect.sources import Arxiv, Feed, HuggingFace
-from digest.collect.web import is_arxiv, is_public, retry_after_s, shown
+from digest.collect.turns import Deadline
+from digest.collect.web import is_arxiv, is_public, resolve_host, retry_after_s, shown
+from digest.errors import CollectError
 from digest.model import Poll, Validators, Verdict
 from digest.ports import Listing, Page, Source, Window
 from tests.builders import NOW
@@ -268,38 +275,29 @@ def test_addresses_that_are_public(address: str) -> None:
     assert is_public(address)
 
 
-class FirstHopPrivate:
-    """Lets the test's own server stand for a public one."""
-
-    name = "blog"
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._hops = 0
-
-    @property
-    def allow_private(self) -> bool:
-        self._hops += 1
-        return self._hops == 1
-
-    def first_urls(self, window: Window) -> Sequence[str]:
-        return [self._url]
-
-    def parse(self, page: Page) -> Listing:
-        raise AssertionError("nothing may be read")
-
-
 @pytest.mark.parametrize(
     "target", ["http://169.254.169.254/latest/meta-data", "http://2130706433/", "http://[::ffff:10.0.0.1]/", "//127.1/"]
 )
-def test_each_hop_of_a_redirect_is_checked(server: EvilHttp, target: str) -> None:
-    url = server.answers("/f", Answer(b"", 302, {"Location": target}))
+def test_each_hop_of_a_redirect_is_checked(target: str) -> None:
+    asked: list[str] = []
 
-    [done] = poll(FirstHopPrivate(url))
+    def redirect(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        return httpx.Response(302, headers={"Location": target})
 
-    assert done.verdict is Verdict.FAILED
-    assert "it leads to the private address" in done.problems[0]
-    assert len(server.requests) == 1
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return ["1.1.1.1"] if host == "journal.invalid" else await resolve_host(host, port)
+
+    async def fetch() -> None:
+        client = Client(contact="tests", limits=QUICK, resolve=resolve, transport=httpx.MockTransport(redirect))
+        deadline = Deadline(QUICK.deadline_s)
+        url = "http://journal.invalid/f"
+        async with aclosing(client), deadline.timeout:
+            await client.fetch(Request(url=url, allow_private=False, validators=None, deadline=deadline))
+
+    with pytest.raises(CollectError, match="it leads to the private address"):
+        asyncio.run(fetch())
+    assert asked == ["1.1.1.1"]
 
 
 def test_the_checked_address_is_the_one_connected(server: EvilHttp) -> None:
@@ -437,6 +435,27 @@ def test_a_bug_in_a_parser_is_named_and_isolated(server: EvilHttp) -> None:
     assert [one.verdict for one in polls] == [Verdict.FAILED, Verdict.FRESH]
     assert polls[0].problems == ("unexpected ZeroDivisionError: by zero; please report this",)
     assert sorted(done) == ["blog", "scripted"]
+
+
+def test_a_parser_that_hangs_ends_at_the_deadline_and_is_left_behind(server: EvilHttp) -> None:
+    released = threading.Event()
+
+    class Hanging(Scripted):
+        def parse(self, page: Page) -> Listing:
+            released.wait(60)
+            return Listing()
+
+    started = time.monotonic()
+    [done] = poll(Hanging(server.answers("/f", ONE), Listing()), limits=Limits(deadline_s=0.3))
+    took_s = time.monotonic() - started
+    [left] = [thread for thread in threading.enumerate() if thread.name == "parse scripted"]
+    released.set()
+    left.join(5)
+
+    assert (done.verdict, done.problems) == (Verdict.FAILED, ("gave up after 0.3 s",))
+    assert took_s < 10
+    assert left.daemon
+    assert not left.is_alive()
 
 
 def test_problems_are_capped_and_counted(server: EvilHttp) -> None:

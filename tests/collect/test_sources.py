@@ -1,6 +1,7 @@
 """The parsers on invented pages, and on what the world really sent."""
 
 import gzip
+import html
 import importlib.util
 import io
 import json
@@ -266,6 +267,29 @@ def test_html_summaries_become_text_and_scripts_vanish() -> None:
 
     assert entry.abstract == "One & only. Two"
     assert entry.links[0].url == "https://x.example/"
+
+
+@pytest.mark.parametrize(
+    ("summary", "abstract"),
+    [
+        ("<h3>Abstract</h3><p>Microphones are small.</p>", "Microphones are small."),
+        ("<p><b>Abstract</b></p>\n<p>microphones are small.</p>", "microphones are small."),
+        ("<p><strong>Abstract: </strong>Microphones</p>", "Microphones"),
+        ("<div>ABSTRACT&nbsp;<br/>Microphones</div>", "Microphones"),
+        ("Abstract: Microphones", "Microphones"),
+        ("Abstract\nMicrophones", "Microphones"),
+        ("<h2>Abstract</h2>", ""),
+        ("Abstract interpretation is old.", "Abstract interpretation is old."),
+        ("<p>Abstract\n  interpretation is old.</p>", "Abstract interpretation is old."),
+        ("<p><i>Abstract</i> machines: a survey.</p>", "Abstract machines: a survey."),
+        ("<h3>Abstract machines</h3><p>Abstract: no</p>", "Abstract machines Abstract: no"),
+        ("<p>Abstraction</p><p>is hard.</p>", "Abstraction is hard."),
+    ],
+)
+def test_the_heading_abstract_is_not_part_of_the_abstract(summary: str, abstract: str) -> None:
+    body = feed(item(f"<link>https://x.example/</link><description>{html.escape(summary)}</description>"))
+
+    assert only(BLOG, body).abstract == abstract
 
 
 def test_text_summaries_of_atom_stay_text() -> None:

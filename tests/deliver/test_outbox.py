@@ -193,7 +193,6 @@ def test_a20_a_delivery_that_kills_every_run_is_given_up(ledger: SqlLedger) -> N
 @pytest.mark.parametrize(
     ("error", "detail"),
     [
-        (RenderError("'papr' is undefined", where="body.mjml.j2:31"), "body.mjml.j2:31: 'papr' is undefined"),
         (ConfigError("no template 'x'"), "no template 'x'"),
         (KeyError("ada@example.org"), "cannot be composed (KeyError: 'a***@***')"),
     ],
@@ -211,6 +210,25 @@ def test_one_that_cannot_be_composed_fails_alone(ledger: SqlLedger, error: Excep
     assert states(ledger) == {"ada": "failed", "ben": "accepted"}
     assert result.outcomes[0].detail == detail
     assert result.outcomes[0].error is error
+
+
+def test_one_with_a_broken_template_waits_until_it_is_repaired(ledger: SqlLedger) -> None:
+    owe(ledger, "Ada", "Ben")
+    error = RenderError("'papr' is undefined", where="body.mjml.j2:31")
+
+    def compose_all_but_ada(delivery: Delivery) -> Message:
+        if delivery.subscriber == "ada":
+            raise error
+        return compose(delivery)
+
+    for tries in range(9):
+        result = drain(ledger, Scripted(), compose_all_but_ada, clock=a_clock(tries * 6))
+        assert states(ledger) == {"ada": "deferred", "ben": "accepted"}
+        assert result.outcomes[0].detail == "body.mjml.j2:31: 'papr' is undefined"
+        assert result.outcomes[0].error is error
+    drain(ledger, Scripted(), compose, clock=a_clock(60))
+
+    assert states(ledger) == {"ada": "accepted", "ben": "accepted"}
 
 
 @pytest.mark.parametrize(

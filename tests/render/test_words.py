@@ -94,7 +94,8 @@ def test_fit_and_shorten_keep_their_limits(text: str, limit: int) -> None:
 @pytest.mark.parametrize(
     ("text", "found", "hits"),
     [
-        pytest.param("CLIP and clip", ["CLIP"], ["CLIP", "clip"], id="any case"),
+        pytest.param("Clip and clip", ["Clip"], ["Clip", "clip"], id="any case"),
+        pytest.param("IT and it, SAMs, Sam", ["IT", "SAMs"], ["IT", "SAMs"], id="acronyms in their case"),
         pytest.param("eclipse", ["clip"], [], id="whole words only"),
         pytest.param("the low  resource case", ["low resource"], ["low  resource"], id="phrase"),
         pytest.param("虚构基准。", ["基准"], ["基准"], id="script without spaces"),

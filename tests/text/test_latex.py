@@ -1,6 +1,10 @@
 """LaTeX becomes readable; what only looks like LaTeX stays."""
 
+import gzip
+import json
+import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -28,13 +32,38 @@ from digest.text.latex import latex_to_text
         (r"\emph{very} \textbf{big $x^2$} {\it and} so", "very big x² and so"),
         (r"40\% of \$5 \& \#1 a\_b", "40% of $5 & #1 a_b"),
         (r"\ModelName improves \ours{} by \hl{far}", "ModelName improves ours by far"),
-        (r"\href{https://example.org/a_b}{our page}", "our page (https://example.org/a_b)"),
+        (r"\href{https://example.org/a_b}{our \emph{page}}", "our page"),
+        (
+            r"at \href{https://example.org/a_b}{} \href{https://example.org/c}{.}",
+            "at https://example.org/a_b https://example.org/c",
+        ),
         (r"\url{https://example.org/a_b/~c%20d}", "https://example.org/a_b/~c%20d"),
         (r"known \cite{b20} facts\unicode{x2014}all", "known  facts—all"),
         (r"$\sim$50\% of users, F1$<$0.72", "∼50% of users, F1<0.72"),
         (r"for $5 and $x_1$ and $10", "for $5 and x₁ and $10"),
         (r"from $ \omega(\sqrt{\log n}) $ to $1", "from ω(√(log n)) to $1"),
         ("``quoted'' et~al.", "“quoted” et al."),
+        ("``it's $x$'s'', ``so\" and `one', a `two words'", "“it's x's”, “so” and ‘one’, a ‘two words’"),
+        (
+            "a---b, so --- so, pages 3--5, Navier--Stokes -- (all)--many",
+            "a—b, so — so, pages 3–5, Navier–Stokes – (all)–many",
+        ),
+        (r"$\binom{d}{s}$, $\log{n\choose k}$", "(d choose s), log(n choose k)"),
+        (r"$\log\log T$, \log\log T, $2\log^2 n$", "log log T, log log T, 2 log² n"),
+        (r"$O(n\log n)$, $\log_{10}n$, $\log(n)$", "O(n log n), log₁₀ n, log(n)"),
+        (r"$\min_{x\in X}f(x)$, $\operatorname*{argmin}_i$", "min_(x∈X) f(x), argminᵢ"),
+        (r"$a \bmod b$, $\pmod{p}$", "a mod b, (mod p)"),
+        (r"$\frac{1}{2}x$, $\frac{1}{2n}$, $\frac{2n}{3}$, $\frac12$", "(1/2)x, 1/(2n), 2n/3, 1/2"),
+        (r"$\frac{1}{\sqrt{n}}$, $\frac{x_{t}}{y^2}$, $\frac{\frac{a}{b}}{c}$", "1/√n, xₜ/y², (a/b)/c"),
+        (r"$n^{-\frac{1}{2}}$, $n^\frac{1}{2}$, $\nicefrac{1}{2}$", "n^(-1/2), n^(1/2), 1/2"),
+        (r"$\sqrt{x}$, $\sqrt{x+1}$, $\sqrt{nT}$, $\sqrt x_1$, $\sqrt[3]{12}$", "√x, √(x+1), √(nT), √x₁, ³√12"),
+        (r"$\tilde O$, $\tilde{O}(n)$, $\widetilde{\mathcal{O}}(n)$", "Õ, Õ(n), Õ(n)"),
+        (r"$\bar{x}$, $\hat{y}$, $\bar\epsilon$", "x̄, ŷ, ϵ̄"),
+        (r"$\mathbb{R}^n$, $\mathbb{R}^{n}$, $x_{t+1}$", "ℝⁿ, ℝⁿ, xₜ₊₁"),
+        (r"$\|x\|_2$, $x^*$, $A^\top$, $f^\prime$, X$^{\circledR}$", "‖x‖₂, x*, Aᵀ, f′, X®"),
+        (r"\texttt{a\_b} CO\textsubscript{2} x\textsuperscript{a+1}, a \ie b", "a_b CO₂ xᵃ⁺¹, a i.e. b"),
+        (r"360\deg, $p \land q$, $ T $, $ 77.5%$ up, $x_1 $", "360°, p ∧ q, T, $ 77.5%$ up, x₁"),
+        (r"$ \alpha = 5% $ of $5 and $x$", "α = 5% of $5 and x"),
     ],
 )
 def test_latex_becomes_readable(latex: str, text: str) -> None:
@@ -52,6 +81,11 @@ def test_latex_becomes_readable(latex: str, text: str) -> None:
         "~50 papers at /~home",
         "https://example.org/a_b?c=d&e=50%25#f",
         "a < b > c",
+        "file_name, A&B, C#, C++",
+        "git commit --amend, i-- and a <--> b",
+        "https://example.org/a--b/c---d and xn--bcher-kva.example",
+        "| a |---|---| b |, -----",
+        "it's `code` and '90s rock 'n' roll",
         "Ünïcödé — 论文",
     ],
 )
@@ -60,7 +94,14 @@ def test_what_is_not_latex_stays(text: str) -> None:
     assert latex_to_text(text + r" \%") == text + " %"
 
 
-@given(st.text(alphabet=r"\${}_^~%&#'\"`[]()ab1 ", max_size=120))
+@given(
+    st.text(alphabet=r"\${}_^~%&#'\"`[]()ab1 -", max_size=120)
+    | st.lists(
+        st.sampled_from(
+            [r"\frac", r"\sqrt", r"\binom", r"\log", r"\tilde", r"\choose", r"\ie ", r"\href", *"${}[]_^ a1`'"]
+        )
+    ).map("".join)
+)
 def test_nothing_is_raised(text: str) -> None:
     latex_to_text(text)
 
@@ -84,6 +125,14 @@ def test_nothing_is_raised(text: str) -> None:
         r"\[",
         "$$",
         "$ x",
+        "`a",
+        "``it's ",
+        "a--",
+        r"$ \a ",
+        r"\log",
+        r"{\choose",
+        r"\(\log_(",
+        r"\sqrt[",
     ],
 )
 def test_time_is_bounded(piece: str) -> None:
@@ -94,5 +143,29 @@ def test_time_is_bounded(piece: str) -> None:
     assert time.perf_counter() - started < 3
 
 
+@pytest.mark.parametrize(
+    "piece", [r"\log_(", r"\frac{a}{b}", r"\frac", r"\sqrt{", r"x_{", "^{a", r"{a\choose ", r"\log^2 ", "a ="]
+)
+def test_time_is_bounded_in_mathematics(piece: str) -> None:
+    started = time.perf_counter()
+
+    latex_to_text(f"${piece * (19_000 // len(piece))}$")
+
+    assert time.perf_counter() - started < 3
+
+
 def test_deep_braces_come_back_unchanged() -> None:
     assert latex_to_text(r"\a" + "{" * 300) == r"\a" + "{" * 300
+
+
+def test_real_abstracts_keep_no_traces_of_latex(real_data: Path) -> None:
+    day = min((real_data / "arxiv-rss" / "days").glob("*.json.gz"), key=lambda path: path.stat().st_size)
+    with gzip.open(day) as file:
+        feeds = json.load(file).values()
+
+    texts = [entry[field] for feed in feeds for entry in feed["entries"] for field in ("title", "summary")]
+    # Amounts of money stay.
+    traces = [number for number, text in enumerate(texts) if re.search(r"\\|\$(?! ?\d)|``", latex_to_text(text))]
+
+    assert len(texts) > 100
+    assert len(traces) <= len(texts) / 500

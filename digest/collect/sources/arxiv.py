@@ -125,7 +125,8 @@ def split_authors(creator: str) -> tuple[str, ...]:
         creator = clean_html(creator)
     names: list[str] = []
     for part in _outside_brackets(creator).split(","):
-        name = " ".join(part.split())
+        # "A. Author, and B. Author" and "P. -W. Lo" are typed by people.
+        name = re.sub(r"^and | and$", "", " ".join(part.split())).replace(". -", ".-")
         if names and _SUFFIXES.fullmatch(name):
             names[-1] += f", {name}"
         # A collaboration is written "The X Collaboration, :, A. Author".

@@ -1,5 +1,6 @@
 """Any RSS, Atom or RDF feed: a journal, a preprint server, a laboratory's blog."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,14 @@ from digest.collect.sources.arxiv import split_authors
 from digest.collect.sources.page import announced_at, entry, link, quoted, read_feed
 from digest.model import Entry, LinkKind, PaperKey
 from digest.ports import Listing, Page, Window
-from digest.text.clean import clean_html, clean_text
+from digest.text.clean import clean_text, html_lines
 from digest.text.identity import arxiv_key, doi_key, url_key
 from digest.text.links import check_url, find_code
 
 _MAX_GUID_CHARS = 300
+# The heading "Abstract" with a colon or alone in its block or line; a line broken after its first word goes on in
+# lower case: "Abstract\ninterpretation is…".
+_LABEL = re.compile(r"\A\s*(?:Abstract|ABSTRACT)[^\S\n]*(?::|\n\s*\n|\n(?!\s*[a-z])|\Z)")
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Feed:
         key = _key(item) or self._guid_key(guid)
         if key is None:
             return f"skipped {quoted(title)}: it has neither a usable link nor an id"
-        abstract = _plain(item.get("summary_detail")) or next(map(_plain, item.get("content", ())), "")
+        abstract = _abstract(item.get("summary_detail")) or next(map(_abstract, item.get("content", ())), "")
         arxiv_id = key.removeprefix("arxiv:") if key.startswith("arxiv:") else ""
         doi = key.removeprefix("doi:") if key.startswith("doi:") else ""
         return entry(
@@ -93,11 +97,19 @@ def _key(item: Any) -> PaperKey | None:
 
 
 def _plain(detail: Any) -> str:
+    return clean_text(_lines(detail))
+
+
+def _abstract(detail: Any) -> str:
+    return clean_text(_LABEL.sub("", _lines(detail)))
+
+
+def _lines(detail: Any) -> str:
     """What feedparser found to be HTML is reduced to its text; what is text stays, angle brackets and all."""
     if not detail or not detail.get("value"):
         return ""
-    is_text = detail.get("type") == "text/plain"
-    return clean_text(detail["value"]) if is_text else clean_html(detail["value"])
+    value: str = detail["value"]
+    return value if detail.get("type") == "text/plain" else html_lines(value)
 
 
 def _authors(item: Any) -> Iterator[str]:
