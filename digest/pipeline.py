@@ -93,6 +93,8 @@ class Report:
     outcomes: tuple[Outcome, ...] = ()
     uncertain: tuple[EditionState, ...] = ()
     """Left by runs that died at the wrong moment."""
+    waiting: int = 0
+    """Deliveries in the outbox after this pass."""
     stopped_by: DeliverError | None = None
     """Why sending ended before the outbox was empty."""
     problems: tuple[ConfigError, ...] = ()
@@ -161,6 +163,7 @@ def run_pass(
         editions=tuple(owed_edition.edition for owed_edition in owed),
         outcomes=tuple(result.outcomes),
         uncertain=tuple(uncertain),
+        waiting=world.ledger.waiting(),
         stopped_by=result.stopped_by,
     )
 

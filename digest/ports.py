@@ -240,5 +240,8 @@ class Ledger(Protocol):
             StoreError: Another run took the delivery over, or the database cannot be written.
         """
 
+    def waiting(self) -> int:
+        """How many deliveries are not settled: they wait for a try, or a run has them in hand."""
+
     def editions(self, subscriber: SubscriberId | None = None, limit: int = 100) -> Sequence[EditionState]:
         """Ledger rows, newest first."""

@@ -244,6 +244,24 @@ class TestState:
         assert "trying again" in done.stdout
         assert b"sent" in site.published()
 
+    def test_a_ledger_that_the_origin_refuses_still_holds_the_next_run(self, site: Site) -> None:
+        site.state("restore")
+        write(site.clone, "sent")
+        hook = site.origin / "hooks" / "pre-receive"
+        hook.write_text(
+            "#!/bin/sh\nread old new ref\n"
+            'git ls-tree --name-only "$new" | grep -q gz && { echo "error: file too large" >&2; exit 1; }\nexit 0\n'
+        )
+        hook.chmod(0o755)
+
+        done = site.state("save", STATE_PAUSES_S="0 0")
+
+        assert done.returncode == 4
+        assert "file too large" in done.stderr
+        assert "digest-state-hold" in site.branches()
+        forget(site.clone)
+        assert site.state("restore", STATE_PAUSES_S="0 0").returncode == 4
+
     def test_the_token_is_shown_nowhere(self, site: Site) -> None:
         done = site.state("restore", GH_TOKEN="hush")
 

@@ -65,12 +65,14 @@ class Repository:
         """The output of a git command.
 
         Raises:
-            Refused: It failed; holds its last line.
+            Refused: It failed; says what the other side gave as its reason, or the last line.
         """
         done = subprocess.run(["git", *words], env=self._env, input=data, capture_output=True, check=False)
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-            raise Refused(f"git {words[0]}: {said[-1]}")
+            # Why a push is refused stands before git's own last words.
+            why = [line for line in said if line.startswith("remote: error:")] or said[-1:]
+            raise Refused(f"git {words[0]}: {'; '.join(why)}")
         return done.stdout
 
     def patiently(self, *words: str) -> bytes:
@@ -175,12 +177,24 @@ def save(repository: Repository, file: Path) -> str:
         publish(repository, repository.commit("The ledger after the last run", {"README.md": README.encode(), **files}))
     except (Refused, sqlite3.Error) as problem:
         reason = f"{problem}. What this run sent is unknown to the next one, which would send it again."
-        ledger = f"That run's ledger is `{NAME}` beside this page; digest-state has the other. " if files else ""
-        note = f"# Sending is on hold\n\n{reason}\n\n{ledger}Delete this branch to send again.\n"
-        held = repository.commit("Sending is on hold", {"README.md": note.encode(), **files})
-        repository.patiently("push", "--quiet", "origin", f"+{held}:{HOLD}")
+        hold(repository, reason, files)
         raise Refused(f"{reason} Sending is on hold until the branch digest-state-hold is deleted") from problem
     return f"saved {len(data)} bytes ({len(files[NAME])} compressed)"
+
+
+def hold(repository: Repository, reason: str, files: dict[str, bytes]) -> None:
+    """Leave the branch that stops the next runs, with the ledger if the origin takes it."""
+    for kept in (files, {}) if files else ({},):
+        ledger = f"That run's ledger is `{NAME}` beside this page; digest-state has the other. " if kept else ""
+        note = f"# Sending is on hold\n\n{reason}\n\n{ledger}Delete this branch to send again.\n"
+        held = repository.commit("Sending is on hold", {"README.md": note.encode(), **kept})
+        try:
+            repository.patiently("push", "--quiet", "origin", f"+{held}:{HOLD}")
+            return
+        except Refused:
+            # It may be the ledger itself that is refused, as when it is too large.
+            if not kept:
+                raise
 
 
 if __name__ == "__main__":

@@ -111,10 +111,10 @@ def show_report(report: Report, *, dry_run: bool = False) -> None:
         line += f"; {len(report.editions)} due, nothing sent (dry run)"
     elif report.counts:
         line += "; " + ", ".join(f"{number} {state}" for state, number in sorted(report.counts.items()))
-    elif not report.stopped_by:
-        line += "; nothing is owed"
-    if report.stopped_by:
-        line += "; sending stopped, the rest waits for the next run"
+    elif not report.waiting:
+        line += "; nothing is owed now"
+    if report.waiting:
+        line += f"; {number_of(report.waiting, 'message')} waiting" + (", sending stopped" if report.stopped_by else "")
     console.print(escape(line))
 
 

@@ -214,6 +214,12 @@ class SqlLedger:
             updated_at=now,
         )
 
+    def waiting(self) -> int:
+        """How many deliveries are not settled."""
+        with reading(self._engine) as connection:
+            unsettled = select(func.count()).where(e.c.state.in_((*_WAITING, *_IN_HAND)))
+            return connection.scalar(unsettled) or 0
+
     def editions(self, subscriber: SubscriberId | None = None, limit: int = 100) -> Sequence[EditionState]:
         """Ledger rows, newest first."""
         rows = _for_people().order_by(e.c.date.desc(), e.c.id.desc()).limit(limit)
