@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import NewType
 from zoneinfo import ZoneInfo
 
@@ -251,6 +252,15 @@ class Security(StrEnum):
     TLS = "tls"
     NONE = "none"
     """For a server on this machine only."""
+
+    def permits(self, host: str) -> bool:
+        """Whether mail and password may go to this host: nothing leaves this machine in the clear."""
+        if self is not Security.NONE or host.lower() == "localhost":
+            return True
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return False
 
 
 @dataclass(frozen=True, slots=True)

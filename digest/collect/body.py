@@ -7,7 +7,7 @@ import httpx
 
 from digest.collect.limits import Limits
 from digest.errors import CollectError
-from digest.text.clean import clean_text, shorten
+from digest.text.clean import clean_text, fit
 
 # Small bodies may shrink a lot honestly.
 _RATIO_FREE_BYTES = 1024 * 1024
@@ -35,9 +35,7 @@ async def read_body(response: httpx.Response, at: str, limits: Limits) -> Body:
     """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip"):
-        raise CollectError(
-            f"content encoding '{shorten(clean_text(encoding), 40)}' from {at}, which we did not ask for"
-        )
+        raise CollectError(f"content encoding '{fit(clean_text(encoding), 40)}' from {at}, which we did not ask for")
     unzip = zlib.decompressobj(wbits=31) if "gzip" in encoding else None
     body, received = bytearray(), 0
     try:

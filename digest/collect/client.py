@@ -16,7 +16,7 @@ from digest.collect.web import is_arxiv, is_public, resolve_host, retry_after_s,
 from digest.errors import CollectError
 from digest.model import Validators
 from digest.ports import Page
-from digest.text.clean import clean_text, shorten
+from digest.text.clean import clean_text, fit
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -246,7 +246,7 @@ def _no_answer(exc: httpx.TransportError, at: str) -> str:
     if isinstance(exc, httpx.TimeoutException):
         return f"no answer from {shown(at)} in time"
     what = "no connection to" if isinstance(exc, httpx.ConnectError) else "no valid answer from"
-    return f"{what} {shown(at)} ({shorten(clean_text(str(exc)) or type(exc).__name__, 200)})"
+    return f"{what} {shown(at)} ({fit(clean_text(str(exc)) or type(exc).__name__, 200)})"
 
 
 def _target(response: httpx.Response, url: httpx.URL) -> str:

@@ -15,7 +15,7 @@ from digest.collect.web import resolve_host, shown
 from digest.errors import CollectError
 from digest.model import Entry, Poll, Validators, Verdict
 from digest.ports import Listing, Page, Source, Window
-from digest.text.clean import clean_text, shorten
+from digest.text.clean import clean_text, fit
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class _SourcePoll:
             self._problems.append(f"gave up after {self._limits.deadline_s:g} s{last}")
         except Exception as exc:  # noqa: BLE001  a bug in a parser must not take the other sources down
             _log.exception("source failed unexpectedly", extra={"source": self.source.name})
-            text = shorten(clean_text(str(exc)), 200)
+            text = fit(clean_text(str(exc)), 200)
             self._problems.append(f"unexpected {type(exc).__name__}: {text}; please report this")
         if len(self._entries) > self._limits.entries:
             self._problems.append(f"kept the first {self._limits.entries:,} of {len(self._entries):,} papers")

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 
-from digest.text.clean import clean_text, shorten
+from digest.text.clean import clean_text, fit
 
 _SECRET_PARAMETER = re.compile(r"([?&][^=&#]*(?:key|token|secret|pass|auth|sig)[^=&#]*=)[^&#]*", re.IGNORECASE)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -41,7 +41,7 @@ def is_public(address: str) -> bool:
 
 def shown(url: str) -> str:
     """An address fit for a log: without user name, password and the values of parameters that look secret."""
-    text = shorten(clean_text(url), 300)
+    text = fit(clean_text(url), 300)
     scheme, separator, rest = text.partition("://")
     if separator:
         authority = re.split(r"[/?#]", rest, maxsplit=1)[0]

@@ -1,6 +1,5 @@
 """Settings of the machine, from ``DIGEST_…`` variables in the environment or in ``.env`` of the working directory."""
 
-import ipaddress
 import logging
 import os
 import re
@@ -89,7 +88,7 @@ class Smtp(BaseModel):
 
     @model_validator(mode="after")
     def _protects_what_it_sends(self) -> Self:
-        if self.security is Security.NONE and self.host and not _is_loopback(self.host):
+        if self.host and not self.security.permits(self.host):
             raise ComplaintError(
                 f"DIGEST_SMTP__SECURITY: 'none' is only for this machine itself, not for {shown(self.host)}",
                 "use starttls (port 587) or tls (port 465)",
@@ -241,12 +240,3 @@ def _problem(error: ErrorDetails) -> ConfigError:
         return ConfigError(complaint.problem, where=_variable(path), hint=complaint.hint)
     complaint = told(error, "the value")
     return ConfigError(complaint.problem, where=_variable(path), hint=complaint.hint)
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

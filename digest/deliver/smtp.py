@@ -7,7 +7,6 @@ from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 
 from digest.deliver.session import Reply, Session
 from digest.errors import (
@@ -51,7 +50,7 @@ class SmtpSettings:
     """RFC 5321 section 4.5.3.2.6: giving up sooner makes duplicates."""
 
     def __post_init__(self) -> None:
-        if self.security is Security.NONE and not _is_loopback(self.host):
+        if not self.security.permits(self.host):
             raise ConfigError(
                 f"security 'none' would send mail and password in the clear to {self.host!r}",
                 where="DIGEST_SMTP__SECURITY",
@@ -355,13 +354,6 @@ def _envelope(address: str, kind: type[DeliverError]) -> str:
         f"{mask_addresses(address)!r} cannot be written to",
         hint="before the @ it may hold ASCII letters, digits and signs only, no spaces",
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _base64(text: str) -> str:

@@ -1,13 +1,13 @@
 """What a template gets to see: clean, bounded text and checked addresses, and no subscriber's address."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from digest.model import Edition, Evidence, Field, LinkKind, Match, Paper, TopicMatch
 from digest.render.words import listed, plain, shorten
+from digest.text.links import check_url
 
 _AUTHORS_SHOWN = 4
 _FOLLOWED_SHOWN = 4
@@ -150,27 +150,9 @@ def view_edition(edition: Edition, sizes: Sizes) -> EditionView:
     )
 
 
-def safe_url(url: str) -> str | None:
-    """The address as plain ASCII if a mail may link to it: http or https, with a host, without credentials."""
-    if len(url) > 2000 or re.search(r"[\x00-\x20\x7f-\x9f\ud800-\udfff\\]", url):
-        return None
-    try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").encode("idna").decode("ascii")
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
-        return None
-    if url.isascii():
-        return url
-    netloc = f"{host}:{port}" if port else host
-    # Quoting keeps what is quoted already: % is safe.
-    return quote(parts._replace(netloc=netloc).geturl(), safe="%/:=&?~#+!$,;'@()*[]")
-
-
 def _safe_url(url: str | None) -> str | None:
-    return safe_url(url) if url else None
+    """Checked once more: stored papers may be older than the rule."""
+    return check_url(url) if url else None
 
 
 def _title(paper: Paper) -> str:
@@ -223,7 +205,7 @@ def _authors(names: Sequence[str], followed: set[str]) -> tuple[AuthorView, ...]
 def _links(paper: Paper) -> tuple[LinkView, ...]:
     links: list[LinkView] = []
     for kind, label in _LABELS.items():
-        url = next((safe for link in paper.links if link.kind is kind and (safe := safe_url(link.url))), None)
+        url = next((safe for link in paper.links if link.kind is kind and (safe := check_url(link.url))), None)
         if url and url not in (link.url for link in links):
             is_arxiv = kind is LinkKind.ABSTRACT and urlsplit(url).hostname == "arxiv.org"
             links.append(LinkView(kind.value, "arXiv" if is_arxiv else label, url))

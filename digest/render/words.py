@@ -1,4 +1,4 @@
-"""Plain text for people: cleaning, cutting, wrapping, counting and dates; what templates use as filters."""
+"""Plain text for people: cutting, wrapping, counting and dates; what templates use as filters."""
 
 import re
 import unicodedata
@@ -6,12 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-# Tab, line ends and the C0 separators are missing here because they count as white space.
-_DROPPED = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi controls reorder what follows them
-    "\ufeff\ufffe\uffff\ud800-\udfff]"
-)
+from digest.text.clean import clean_text, fit, joins
+
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LONG_MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -27,21 +23,8 @@ _NO_SENTENCE_END = re.compile(
 
 
 def plain(text: str, cap: int = 300) -> str:
-    """Make untrusted text safe to show on one line: no controls, bidi controls or surrogates, at most ``cap`` long."""
-    return fit(" ".join(unicodedata.normalize("NFC", _DROPPED.sub("", text)).split()), cap)
-
-
-def fit(text: str, width: int) -> str:
-    """Cut to at most ``width`` characters, between words if there are any, and mark the cut with an ellipsis."""
-    if len(text) <= width:
-        return text
-    cut = width - 1
-    space = text.rfind(" ", width // 2, cut + 1)
-    if space > 0:
-        cut = space
-    while cut > 1 and _joins(text[cut]):
-        cut -= 1
-    return text[:cut].rstrip(" ,;:–—-") + "…"
+    """Make untrusted text safe to show on one line, at most ``cap`` long."""
+    return fit(clean_text(text), cap)
 
 
 def shorten(text: str, limit: int = 600) -> str:
@@ -158,11 +141,6 @@ def _whole(word: str) -> str:
     return start + r"\s+".join(map(re.escape, word.split())) + end
 
 
-def _joins(char: str) -> bool:
-    """Whether the character belongs to the one before it: accents, variation selectors, joiners."""
-    return unicodedata.category(char) in ("Mn", "Mc", "Me") or char in "\u200d\ufe0e\ufe0f"
-
-
 def _sentence_ends(text: str) -> Iterator[int]:
     for match in _SENTENCE_END.finditer(text):
         if not _NO_SENTENCE_END.search(text[max(match.start() - 12, 0) : match.start() + 1]):
@@ -170,7 +148,7 @@ def _sentence_ends(text: str) -> Iterator[int]:
 
 
 def _columns(char: str) -> int:
-    if _joins(char):
+    if joins(char):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
@@ -190,7 +168,7 @@ def _atoms(text: str, room: int) -> Iterator[tuple[bool, str]]:
 
 
 def _may_part(before: str, after: str, length: int, room: int) -> bool:
-    if _joins(after) or before == "\u200d" or unicodedata.category(before) in ("Ps", "Pi"):
+    if joins(after) or before == "\u200d" or unicodedata.category(before) in ("Ps", "Pi"):
         return False
     if length >= room:
         return True

@@ -51,10 +51,19 @@ def html_lines(markup: str) -> str:
     return html.unescape(nh3.clean(spaced, tags=set()))
 
 
-def shorten(text: str, limit: int) -> str:
-    """Cut text to at most ``limit`` characters, at a word where there is one near, ending in an ellipsis."""
-    if len(text) <= limit:
+def fit(text: str, width: int) -> str:
+    """Cut to at most ``width`` characters, between words if there are any, and mark the cut with an ellipsis."""
+    if len(text) <= width:
         return text
-    cut = text[: limit - 1]
-    word_end = cut.rfind(" ", limit * 3 // 4)
-    return (cut[:word_end] if word_end > 0 else cut).rstrip() + "…"
+    cut = width - 1
+    space = text.rfind(" ", width // 2, cut + 1)
+    if space > 0:
+        cut = space
+    while cut > 1 and joins(text[cut]):
+        cut -= 1
+    return text[:cut].rstrip(" ,;:–—-") + "…"
+
+
+def joins(char: str) -> bool:
+    """Whether the character belongs to the one before it: accents, variation selectors, joiners."""
+    return unicodedata.category(char) in ("Mn", "Mc", "Me") or char in "\u200d\ufe0e\ufe0f"

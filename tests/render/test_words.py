@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.render import words
+from digest.text.clean import fit
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_a_megabyte_is_cut() -> None:
     ],
 )
 def test_fit(text: str, width: int, fitted: str) -> None:
-    assert words.fit(text, width) == fitted
+    assert fit(text, width) == fitted
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_wrap_loses_nothing_but_white_space(text: str, width: int) -> None:
 
 @given(st.text(), st.integers(2, 400))
 def test_fit_and_shorten_keep_their_limits(text: str, limit: int) -> None:
-    assert len(words.fit(text, limit)) <= limit
+    assert len(fit(text, limit)) <= limit
     assert len(words.shorten(text, limit)) <= max(limit * 11 // 10, limit + 2)
 
 

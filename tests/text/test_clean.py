@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.text.clean import clean_html, clean_text, shorten
+from digest.text.clean import clean_html, clean_text, fit
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,6 @@ def test_deeply_nested_html_is_quick() -> None:
 
 
 def test_shortening_ends_at_a_word() -> None:
-    assert shorten("one two three", 10) == "one two…"
-    assert shorten("one two", 7) == "one two"
-    assert len(shorten("x" * 99, 10)) == 10
+    assert fit("one two three", 10) == "one two…"
+    assert fit("one two", 7) == "one two"
+    assert len(fit("x" * 99, 10)) == 10

@@ -134,3 +134,16 @@ def test_code_is_found(text: str, url: str) -> None:
 )
 def test_what_is_no_code(text: str) -> None:
     assert find_code(text) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "written"),
+    [
+        pytest.param("https://example.org/a?b=1&c=%20#d", "https://example.org/a?b=1&c=%20#d", id="as it is"),
+        pytest.param(
+            "https://bücher.example:8443/é?ü=1", "https://xn--bcher-kva.example:8443/%C3%A9?%C3%BC=1", id="IDN"
+        ),
+    ],
+)
+def test_good_addresses_are_ascii(url: str, written: str) -> None:
+    assert check_url(url) == written

@@ -12,7 +12,7 @@ import feedparser
 from digest.errors import CollectError
 from digest.model import Announcement, Entry, Link, LinkKind, PaperKey, Signals
 from digest.ports import Page
-from digest.text.clean import clean_text, shorten
+from digest.text.clean import clean_text, fit
 from digest.text.latex import latex_to_text
 
 MAX_TITLE_CHARS = 500
@@ -92,7 +92,7 @@ def entry(
         names.setdefault(plain(author, _MAX_NAME_CHARS))
         if len(names) > MAX_AUTHORS:
             break
-    terms = dict.fromkeys(shorten(clean_text(term), 100) for term in categories)
+    terms = dict.fromkeys(fit(clean_text(term), 100) for term in categories)
     return Entry(
         key=key,
         title=plain(title, MAX_TITLE_CHARS),
@@ -108,7 +108,7 @@ def entry(
 
 def plain(text: str, limit: int) -> str:
     """One clean line of at most ``limit`` characters; surplus is cut before the slow work."""
-    return shorten(clean_text(latex_to_text(clean_text(text[: limit * 4]))), limit)
+    return fit(clean_text(latex_to_text(clean_text(text[: limit * 4]))), limit)
 
 
 def link(kind: LinkKind, url: str | None) -> Link | None:
@@ -118,7 +118,7 @@ def link(kind: LinkKind, url: str | None) -> Link | None:
 
 def quoted(text: str) -> str:
     """An untrusted value for a problem line: short, clean, in quotes."""
-    return f"'{shorten(clean_text(text), 80)}'"
+    return f"'{fit(clean_text(text), 80)}'"
 
 
 def announced_at(item: Any) -> datetime | None:
