@@ -1,4 +1,4 @@
-"""The protocols between the core and the edges; ``digest.testing`` has fakes and contract tests for them."""
+"""The protocols between the core and the edges."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

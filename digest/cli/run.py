@@ -8,6 +8,7 @@ import typer
 
 from digest.cli.common import NowOption, examples, find_subscriber, read_clock, reference_time, show_problems
 from digest.cli.report import Watcher, show_report
+from digest.signals import signals_heard
 
 EPILOG = examples(
     "digest run                       # whoever is due; may be repeated",
@@ -35,7 +36,8 @@ def run(
 ) -> None:
     """Collect, match, render and send: one pass for whoever is due.
 
-    Safe to repeat: the ledger holds what was sent, so a second run on the same morning sends nothing twice.
+    Safe to repeat: the ledger holds what was sent, so a second run on the same morning sends nothing twice. SIGTERM or
+    Ctrl-C finishes the message in hand and leaves the others for the next run.
 
     Exit codes: 0 done, 1 some deliveries or sources failed, 2 configuration, 3 the SMTP server refuses us, 4 storage.
     """
@@ -48,8 +50,10 @@ def run(
     chosen = frozenset(find_subscriber(config.roster.subscribers, name).id for name in only) if only else None
     backend = None if dry_run else build_backend(config.settings, to_folder)
     world = build_world(config, read_clock)
-    with Watcher(sources=len(world.sources)) as watcher:
-        report = run_pass(world, backend, moment, Choice(everyone=everyone, only=chosen), watcher)
+    choice = Choice(everyone=everyone, only=chosen)
+    with signals_heard() as heard, Watcher(sources=len(world.sources)) as watcher:
+        report = run_pass(world, backend, moment, choice, watcher, stop=lambda: bool(heard))
     report = replace(report, problems=config.roster.problems)
     show_report(report, dry_run=dry_run)
-    raise typer.Exit(report.exit_code)
+    # As a shell counts an end by signal, so that a supervisor can tell it from a failure.
+    raise typer.Exit(128 + heard[0] if heard else report.exit_code)

@@ -1,14 +1,13 @@
 """The clock of ``digest serve``: APScheduler wakes the program, and `digest.schedule.due` decides what is due."""
 
 import logging
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
-from types import FrameType
 
 from apscheduler.schedulers.background import BackgroundScheduler
+
+from digest.signals import signals_heard
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ def serve(tick: Callable[[], None], *, every_s: int = 60, stop: threading.Event)
         coalesce=True,
         max_instances=1,
     )
-    with _signals_heard() as heard:
+    with signals_heard() as heard:
         scheduler.start()
         try:
             while not stop.is_set() and not heard:
@@ -52,26 +51,3 @@ def serve(tick: Callable[[], None], *, every_s: int = 60, stop: threading.Event)
             stop.set()
         finally:
             scheduler.shutdown(wait=True)
-
-
-@contextmanager
-def _signals_heard() -> Iterator[list[int]]:
-    """A list that fills with the signals that arrive."""
-    heard: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield heard
-        return
-
-    def hear(number: int, _frame: FrameType | None) -> None:
-        # Setting the event here could wait for a lock that this very thread holds; the loop looks at the list instead.
-        heard.append(number)
-        signal.signal(number, before[signal.Signals(number)])
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
-        signal.signal(number, hear)
-    try:
-        yield heard
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,6 +1,7 @@
 """Runs that overlap or die: each edition is delivered once, and what nobody can know is said."""
 
 import json
+import signal
 import sqlite3
 import time
 from collections.abc import Callable
@@ -25,6 +26,25 @@ def test_runs_at_the_same_time_deliver_each_edition_once(runs: int, home: Home, 
     assert [each.code for each in done] == [0] * runs, "".join(each.out + each.err for each in done)
     assert sorted(smtp.recipients) == sorted(map(address, NAMES))
     assert {tuple(papers_in(smtp.accepted, name)) for name in NAMES} == {("2611.00001", "2611.00002")}
+
+
+def test_a_run_that_is_asked_to_end_finishes_its_message_and_leaves_the_others(home: Home, http: EvilHttp) -> None:
+    names = [f"Reader{number}" for number in range(100)]
+    home.subscribe(*map(reader, names), sources=[arxiv(http)])
+    with EvilSmtp() as smtp:
+        home.mail_to(smtp)
+        process = home.start("run", "--now", FRIDAY)
+        wait_for(lambda: smtp.accepted)
+        process.send_signal(signal.SIGTERM)
+        first = ended(process)
+        accepted = len(smtp.accepted)
+        second = home.run()
+
+    assert first.code == 128 + signal.SIGTERM
+    assert f"{100 - accepted} messages waiting" in first.last_line
+    assert 0 < accepted < 100
+    assert second.code == 0
+    assert sorted(smtp.recipients) == sorted(map(address, names))
 
 
 def test_an_edition_of_which_nobody_knows_whether_it_arrived_is_not_sent_again(home: Home, http: EvilHttp) -> None:
