@@ -237,6 +237,7 @@ class DeliveryState(StrEnum):
     DEFERRED = "deferred"
     FAILED = "failed"
     SUPPRESSED = "suppressed"
+    """The address must never be written to again; nothing sets this yet."""
     SKIPPED = "skipped"
     """Nothing was owed, so nothing was sent."""
     EXPIRED = "expired"

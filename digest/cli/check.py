@@ -48,7 +48,8 @@ def check(
 ) -> None:
     """Validate settings, subscribers and templates; every problem is named at once, with its line.
 
-    Nothing is sent or stored. The exit code is 0 if all is well, 2 if something must be changed.
+    Nothing is sent or stored. Exit codes: 0 all is well, 1 a source failed, 2 something must be changed, 3 the SMTP
+    server refuses us.
     """
     moment = reference_time(now)
     config, problems = _read_all(file, moment)

@@ -51,7 +51,9 @@ def init() -> None:
         raise ConfigError("subscribers.yaml and .env exist already", hint="edit them, then: digest check")
     console.print(f"wrote {' and '.join(written)}")
     console.print(f"every key of the format: {shipped('subscribers.example.yaml')}", soft_wrap=True)
-    console.print("next: fill in both, then  digest check --smtp,  digest preview --open,  digest run --all")
+    console.print(
+        "next: fill in both, then  digest check --smtp,  digest collect,  digest preview --open,  digest run --all"
+    )
 
 
 def _write_new(path: Path, text: str, mode: int) -> bool:

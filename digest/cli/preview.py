@@ -40,7 +40,7 @@ def preview(
 ) -> None:
     """Write a subscriber's next digest as files: HTML, text and headers. Nothing is sent or recorded.
 
-    Shown is what is owed now; if nothing is, the last seven days; if nothing is stored yet, invented papers.
+    Shown is what is owed now; if nothing is, the last seven days; if those had none, invented papers.
     """
     from digest.app import add_templates, build_world, load_config
     from digest.render.compose import compose_message
@@ -98,6 +98,10 @@ def _edition_to_show(world: "World", subscriber: "Subscriber", now: datetime) ->
     if not owed.is_empty:
         return owed, "owed now"
     stored = world.papers.announced(world.papers.seq_before(now - _LOOK_BACK), world.papers.latest_seq())
-    papers, what = (stored, "last seven days") if stored else (sample_papers(now), "invented papers: none are stored")
+    papers, what = (
+        (stored, "last seven days")
+        if stored
+        else (sample_papers(now), "invented papers: none were announced in seven days")
+    )
     matches = match_papers(compile_topics(subscriber), map(Reading, papers))
     return select_edition(subscriber, today.date, papers, matches), what

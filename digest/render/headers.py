@@ -1,8 +1,8 @@
 """Our own writer of mail headers and bytes.
 
 ``EmailMessage`` is not used for three reasons, all measured: it folds a long ``List-Unsubscribe`` into encoded words,
-which mail clients then ignore; up to CPython 3.12.1 an encoded word in a title smuggles in header lines; and it picks
-the transfer encoding by content, so the same mail has different sizes on different days.
+which mail clients then ignore; on CPython 3.12.1 and older an encoded word in a title smuggles in header lines; and it
+picks the transfer encoding by content, so the same mail has different sizes on different days.
 """
 
 import binascii
