@@ -1,4 +1,4 @@
-"""Entries of several sources become one paper; the order in which sources answer must not matter."""
+"""Entries of several sources become one paper, whose text does not depend on the order in which they answer."""
 
 from dataclasses import replace
 from datetime import datetime

@@ -196,7 +196,7 @@ class Edition:
     rest: tuple[Paper, ...] = ()
     """Matched beyond the subscriber's limit, best first; named by title."""
     absent_sources: tuple[str, ...] = ()
-    """Names of sources that could not be read for this edition."""
+    """Names of sources that could not be read, or not in full, for this edition."""
 
     @property
     def is_empty(self) -> bool:
@@ -243,7 +243,7 @@ class DeliveryState(StrEnum):
     EXPIRED = "expired"
     """A later edition took its papers over before it could be sent."""
     UNCERTAIN = "uncertain"
-    """A run died between the final dot and the stored reply; never resent, its papers come back."""
+    """Run or connection died between the final dot and the stored reply; never resent, its papers come back."""
 
 
 class Security(StrEnum):
@@ -336,4 +336,4 @@ class Recorded:
     merged: int
     """Papers known from another source that this one now lists too."""
     seen: int
-    """Papers this source had listed before."""
+    """Entries that are no news: listed by this source before, or replacements."""

@@ -1,6 +1,7 @@
 """One pass, top to bottom: collect, match, choose, write down what is owed, deliver it."""
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import NamedTuple
 from digest.collect.limits import Limits
 from digest.collect.poll import poll_sources
 from digest.deliver.outbox import DrainResult, Outcome, drain
-from digest.errors import ConfigError, DeliverError, DigestError
+from digest.errors import ConfigError, DeliverError, DigestError, StoreError
 from digest.match.topics import Reading, compile_topics, match_papers
 from digest.model import (
     Delivery,
@@ -23,12 +24,15 @@ from digest.model import (
     Recorded,
     Subscriber,
     SubscriberId,
+    Verdict,
 )
 from digest.ports import Backend, EditionState, Ledger, PaperStore, Source, Window
 from digest.rank.select import select_edition
 from digest.render.compile import Template
 from digest.render.compose import compose_message
 from digest.schedule.due import Due, due_edition, edition_now
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +95,8 @@ class Report:
     editions: tuple[Edition, ...] = ()
     """Opened, or in a dry run what would have been."""
     outcomes: tuple[Outcome, ...] = ()
+    failures: tuple[DigestError, ...] = ()
+    """Subscribers for whom no edition could be chosen; what they are owed waits."""
     uncertain: tuple[EditionState, ...] = ()
     """Left by runs that died at the wrong moment."""
     waiting: int = 0
@@ -118,6 +124,7 @@ class Report:
         settled = {DeliveryState.ACCEPTED, DeliveryState.SKIPPED}
         all_well = (
             not self.stopped_by
+            and not self.failures
             and not self.uncertain
             and all(poll.is_good for poll in self.polls)
             and settled.issuperset(self.counts)
@@ -141,14 +148,17 @@ def run_pass(
         now: The pass's reference time: who is due, and when papers were first seen.
         choice: What was asked for.
         listener: Hears of each step.
-        stop: Asked before each delivery; what is in hand is finished, the rest waits in the outbox.
+        stop: Looked at while sources are read and before each delivery; what is in hand is finished, the rest waits.
     """
-    polls, recorded = collect(world, now, listener) if choice.collect else ((), {})
-    absent = tuple(poll.source for poll in polls if not poll.is_good)
+    polls, recorded = collect(world, now, listener, stop) if choice.collect else ((), {})
+    absent = _absent_sources(world)
     uncertain = world.ledger.recover(world.clock()) if backend else []
+    if backend:
+        world.ledger.expire((now - world.catch_up).date() - timedelta(days=1), now)
+    failures: list[DigestError] = []
     owed = [
         owed_edition
-        for owed_edition in choose_editions(world, now, choice, absent)
+        for owed_edition in (() if stop() else choose_editions(world, now, choice, absent, failures))
         if backend is None
         or world.ledger.open_edition(
             owed_edition.edition, since_seq=owed_edition.since_seq, through_seq=owed_edition.through_seq, now=now
@@ -162,13 +172,16 @@ def run_pass(
         recorded=recorded,
         editions=tuple(owed_edition.edition for owed_edition in owed),
         outcomes=tuple(result.outcomes),
+        failures=tuple(failures),
         uncertain=tuple(uncertain),
         waiting=world.ledger.waiting(),
         stopped_by=result.stopped_by,
     )
 
 
-def collect(world: World, now: datetime, listener: Listener) -> tuple[tuple[Poll, ...], Mapping[str, Recorded]]:
+def collect(
+    world: World, now: datetime, listener: Listener, stop: Callable[[], bool] = lambda: False
+) -> tuple[tuple[Poll, ...], Mapping[str, Recorded]]:
     """Ask every source for what is new, and store each answer as soon as it is there."""
     recorded: dict[str, Recorded] = {}
 
@@ -188,31 +201,46 @@ def collect(world: World, now: datetime, listener: Listener) -> tuple[tuple[Poll
             limits=world.limits,
             contact=world.contact,
             on_poll=store,
+            stop=stop,
         )
     )
     return tuple(polls), recorded
 
 
+def _absent_sources(world: World) -> tuple[str, ...]:
+    """Names of the sources whose last poll, in this pass or before it, did not say all it had to say."""
+    bad = {state.name for state in world.papers.source_states() if state.verdict in (Verdict.FAILED, Verdict.PARTIAL)}
+    return tuple(source.name for source in world.sources if source.name in bad)
+
+
 def due(world: World, subscriber: Subscriber, now: datetime, *, everyone: bool = False) -> Due | None:
     """The edition this subscriber should get by now, if any; today's for ``everyone``, whatever their schedule."""
-    # A zone or a clock may have moved back by a day.
-    settled = world.ledger.settled_date(
-        subscriber.id, until=(now + timedelta(days=1)).astimezone(subscriber.zone).date()
-    )
+    settled = world.ledger.settled_date(subscriber.id, today=now.astimezone(subscriber.zone).date())
     if not everyone:
         return due_edition(subscriber.schedule, subscriber.zone, now, settled, world.catch_up)
     today = edition_now(subscriber.schedule, subscriber.zone, now)
     return today if settled is None or settled < today.date else None
 
 
-def choose_editions(world: World, now: datetime, choice: Choice, absent: tuple[str, ...]) -> Iterator[OwedEdition]:
-    """The edition of everyone who is due."""
+def choose_editions(
+    world: World, now: datetime, choice: Choice, absent: tuple[str, ...], failures: list[DigestError]
+) -> Iterator[OwedEdition]:
+    """The edition of everyone who is due; whatever keeps one from being chosen is added to the failures."""
     announced = Announced(world.papers)
     for subscriber in world.subscribers:
         if choice.only is None or subscriber.id in choice.only:
-            edition_due = due(world, subscriber, now, everyone=choice.everyone)
-            if edition_due:
-                yield owed_edition(world, subscriber, edition_due, announced, absent)
+            try:
+                edition_due = due(world, subscriber, now, everyone=choice.everyone)
+                if edition_due:
+                    yield owed_edition(world, subscriber, edition_due, announced, absent)
+            except StoreError:
+                raise
+            except Exception as exc:
+                # Whatever is wrong with one reader's topics or one paper's words, the others get their mail.
+                log.exception("no edition could be chosen", extra={"subscriber": subscriber.id})
+                problem = f"no edition could be chosen ({type(exc).__name__}: {exc})"
+                hint = "please report this; what is owed waits, and the others are served"
+                failures.append(DigestError(problem, where=subscriber.id, hint=hint))
 
 
 class Announced:

@@ -149,7 +149,7 @@ class PaperStore(Protocol):
         """The number of the newest announcement; 0 in an empty database."""
 
     def seq_before(self, moment: datetime) -> int:
-        """The number of the newest announcement stored before this moment; 0 if there is none."""
+        """The number before that of the first announcement stored at this moment or later; else the newest number."""
 
     def announced(self, since_seq: int, through_seq: int) -> Sequence[Paper]:
         """Papers announced as new or cross-listed with ``since_seq < seq <= through_seq``, in order of announcement."""
@@ -177,10 +177,14 @@ class Ledger(Protocol):
             The editions that became uncertain.
         """
 
-    def settled_date(self, subscriber: SubscriberId, until: date) -> date | None:
-        """The newest local date, up to ``until``, with an edition that needs no more work and cannot be opened again.
+    def expire(self, before: date, now: datetime) -> None:
+        """Give up editions of earlier dates that still wait: their papers come with the next."""
 
-        Later dates were written by a clock that was wrong, and must not silence the subscriber until they come.
+    def settled_date(self, subscriber: SubscriberId, today: date) -> date | None:
+        """The newest local date with an edition that needs no more work and cannot be opened again.
+
+        One that was skipped can, on its own date. Dates after tomorrow were written by a clock that was wrong, and do
+        not count, or they would silence the subscriber until they come.
         """
 
     def owed_since(self, subscriber: SubscriberId) -> int | None:

@@ -47,18 +47,23 @@ class Service:
         world = self._load()
         since = now - self._collected_at if self._collected_at else timedelta.max
         newly_due = waiting = False
-        if self._send_again_at is None or now >= self._send_again_at:
+        may_send = self._send_again_at is None or now >= self._send_again_at
+        if may_send:
             editions = {person: world.ledger.editions(person.id, limit=_NEWEST) for person in world.subscribers}
             newly_due = any(_is_newly_due(world, person, newest, now) for person, newest in editions.items())
             waiting = any(_is_waiting(edition, now) for newest in editions.values() for edition in newest)
         if not (newly_due or waiting or since >= self._collect_every):
             return None
         collect = since >= (COLLECT_AGAIN if newly_due else self._collect_every)
-        report = run_pass(world, self._backend, now, Choice(collect=collect), listener, self._stop)
         if collect:
+            # Before the pass: one that fails must not ask every source again at the next tick.
             self._collected_at = now
-        self._stops = min(self._stops + 1, MAX_ATTEMPTS - 1) if report.stopped_by else 0
-        self._send_again_at = next_try(self._stops, now) if self._stops else None
+        report = run_pass(
+            world, self._backend, now, Choice(collect=collect), listener, lambda: not may_send or self._stop()
+        )
+        if may_send:
+            self._stops = min(self._stops + 1, MAX_ATTEMPTS - 1) if report.stopped_by else 0
+            self._send_again_at = next_try(self._stops, now) if self._stops else None
         return report
 
 

@@ -1,21 +1,34 @@
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from digest.errors import PermanentDeliverError, SmtpRefusedError, UncertainDeliverError
+from digest.collect.sources import Feed
+from digest.deliver.outbox import Outcome
+from digest.errors import (
+    ConfigError,
+    PermanentDeliverError,
+    RenderError,
+    SmtpRefusedError,
+    TemporaryDeliverError,
+    UncertainDeliverError,
+)
 from digest.model import (
     Announcement,
+    Delivery,
     DeliveryState,
     Entry,
     Message,
     Poll,
     Receipt,
+    Recorded,
     Schedule,
     Signals,
     Subscriber,
+    SubscriberId,
     Topic,
     Verdict,
 )
@@ -236,8 +249,6 @@ def test_serving_runs_a_pass_only_when_there_is_something_to_do(morning: Morning
 
 
 def test_serving_tries_deferred_mail_again_in_time(morning: Morning) -> None:
-    from digest.errors import TemporaryDeliverError
-
     service = Service(lambda: morning.world, morning.backend, timedelta(hours=3), lambda: False)
     morning.announce(an_entry(1))
     morning.backend.errors["ada@example.org"] = TemporaryDeliverError("450 later")
@@ -276,7 +287,8 @@ def test_serving_asks_a_server_that_turns_us_away_less_and_less_often(morning: M
 
     assert passes(morning, service, 179, refused) == [0, 5, 20, 80]
 
-    assert passes(morning, service, 120, {}) == [2]
+    # After three hours the sources are read again, but the server is not asked before its time.
+    assert passes(morning, service, 120, {}) == [2, 82]
     assert len(morning.backend.sent) == 1
 
 
@@ -291,8 +303,6 @@ def test_serving_does_not_wake_for_mail_to_somebody_who_left(morning: Morning) -
 
 
 def test_serving_tries_deferred_mail_again_however_many_others_there_are(tmp_path: Path) -> None:
-    from digest.errors import TemporaryDeliverError
-
     morning = Morning(tmp_path, *(a_subscriber(f"Reader {number}") for number in range(120)))
     service = a_service(morning)
     morning.announce(an_entry(1))
@@ -306,7 +316,7 @@ def test_serving_tries_deferred_mail_again_however_many_others_there_are(tmp_pat
 def test_serving_goes_on_with_what_a_run_that_died_had_in_hand(morning: Morning) -> None:
     service = a_service(morning)
     morning.announce(an_entry(1))
-    opened = next(choose_editions(morning.world, morning.now, Choice(), ()))
+    opened = next(choose_editions(morning.world, morning.now, Choice(), (), []))
     morning.world.ledger.open_edition(opened.edition, since_seq=0, through_seq=1, now=morning.now)
     assert morning.world.ledger.claim(morning.now)
 
@@ -337,3 +347,165 @@ def test_every_match_is_named_however_many_there_are(morning: Morning) -> None:
     named = {line.strip() for line in message.text.splitlines() if "arxiv.org/abs/" in line}
     assert len(named) == 700
     assert len(message.html.encode()) < 100_000
+
+
+@pytest.mark.parametrize("reason", ["not asked for", "left"])
+def test_waiting_mail_of_others_stays_as_it_is(tmp_path: Path, reason: str) -> None:
+    ada, ben = a_subscriber("Ada"), a_subscriber("Ben")
+    morning = Morning(tmp_path, ada, ben)
+    morning.announce(an_entry(1))
+    morning.backend.errors["ben@example.org"] = TemporaryDeliverError("450 later")
+    morning.run()
+    waits = morning.world.ledger.editions(ben.id)
+    morning.backend.errors.clear()
+    morning.now += timedelta(minutes=10)
+    choice = Choice(only=frozenset({ada.id})) if reason == "not asked for" else Choice()
+    if reason == "left":
+        morning.world = replace(morning.world, subscribers=[ada])
+
+    report = run_pass(morning.world, morning.backend, morning.now, choice, Listener())
+
+    assert [(row.state, row.attempts) for row in waits] == [(DeliveryState.DEFERRED, 1)]
+    assert morning.world.ledger.editions(ben.id) == waits
+    assert (report.counts, report.waiting) == ({}, 1)
+
+
+def an_outcome(state: DeliveryState, error: Exception) -> Outcome:
+    delivery = Delivery(id=1, subscriber=SubscriberId("ada"), date=date(2026, 11, 20), token="t", attempts=1)
+    return Outcome(delivery=delivery, state=state, detail="", error=error)
+
+
+@pytest.mark.parametrize(
+    ("report", "code"),
+    [
+        pytest.param(
+            Report(stopped_by=SmtpRefusedError("535"), problems=(ConfigError("no name"),)),
+            3,
+            id="refused, and a problem",
+        ),
+        pytest.param(
+            Report(
+                outcomes=(
+                    an_outcome(DeliveryState.DEFERRED, TemporaryDeliverError("450 later")),
+                    an_outcome(DeliveryState.DEFERRED, RenderError("undefined")),
+                )
+            ),
+            2,
+            id="a broken template, and a deferred one",
+        ),
+        pytest.param(
+            Report(outcomes=(an_outcome(DeliveryState.DEFERRED, TemporaryDeliverError("x")),)), 1, id="deferred"
+        ),
+        pytest.param(Report(), 0, id="nothing"),
+    ],
+)
+def test_the_exit_code_tells_of_the_worst(report: Report, code: int) -> None:
+    assert report.exit_code == code
+
+
+def test_a_clock_that_was_wrong_by_days_silences_nobody(morning: Morning) -> None:
+    morning.now = NOW + 3 * DAY
+    morning.announce(an_entry(1))
+    assert morning.run().counts == {DeliveryState.ACCEPTED: 1}
+    morning.now = NOW
+    morning.announce(an_entry(2))
+
+    assert morning.run().counts == {DeliveryState.ACCEPTED: 1}
+
+
+def test_a_dry_run_for_everyone_shows_nobody_a_second_edition_of_today(morning: Morning) -> None:
+    morning.announce(an_entry(1))
+    assert morning.run().counts == {DeliveryState.ACCEPTED: 1}
+    morning.announce(an_entry(2))
+
+    assert run_pass(morning.world, None, morning.now, Choice(everyone=True), Listener()).editions == ()
+
+
+def test_a_paper_whose_topic_was_changed_before_the_retry_is_sent_without_reasons(tmp_path: Path) -> None:
+    reader = a_subscriber(topics=(Topic(name="Inventions", any=("invent*",)),))
+    morning = Morning(tmp_path, reader)
+    morning.announce(an_entry(1))
+    morning.backend.errors["ada@example.org"] = TemporaryDeliverError("450 later")
+    assert morning.run().counts == {DeliveryState.DEFERRED: 1}
+    morning.backend.errors.clear()
+    morning.world = replace(morning.world, subscribers=[replace(reader, topics=(Topic(name="Zoo", any=("zebra",)),))])
+    morning.now += timedelta(minutes=10)
+
+    assert morning.run().counts == {DeliveryState.ACCEPTED: 1}
+    assert morning.titles() == ["Invented Paper 1"]
+    [message] = morning.backend.sent
+    assert "in the title" not in message.text
+    assert "Inventions" not in message.text
+
+
+def test_whatever_goes_wrong_for_one_reader_the_others_get_their_mail(tmp_path: Path) -> None:
+    morning = Morning(tmp_path, a_subscriber("Ada"), a_subscriber("Ben", topics=(Topic(name="Empty"),)))
+    morning.announce(an_entry(1))
+
+    report = morning.run()
+
+    assert report.counts == {DeliveryState.ACCEPTED: 1}
+    assert report.exit_code == 1
+    assert [failure.where for failure in report.failures] == ["ben"]
+
+
+def test_serving_reads_the_sources_once_in_hours_even_if_every_pass_fails(morning: Morning) -> None:
+    polled = []
+
+    class Failing(Listener):
+        def polled(self, poll: Poll, recorded: Recorded | None) -> None:
+            polled.append(poll.source)
+            raise RuntimeError("the disk is full")
+
+    morning.world = replace(morning.world, sources=[Feed("nonsense:", name="blog")])
+    service = a_service(morning)
+    for minute in range(60):
+        with suppress(RuntimeError):
+            service.tick(NOW + timedelta(minutes=minute), Failing())
+
+    assert len(polled) == 1
+
+
+def test_a_source_that_was_absent_is_named_until_it_is_back(morning: Morning) -> None:
+    morning.world = replace(morning.world, sources=[Feed("https://example.org/rss", name="blog")])
+    morning.world.papers.record(Poll(source="blog", verdict=Verdict.FAILED, problems=("down",)), NOW)
+    morning.announce(an_entry(1))
+
+    run_pass(morning.world, morning.backend, NOW, Choice(collect=False), Listener())
+
+    assert "Not read in full for this edition: blog." in morning.backend.sent[0].text
+
+
+def test_an_edition_that_was_skipped_is_not_opened_on_a_later_day(tmp_path: Path) -> None:
+    morning = Morning(tmp_path, a_subscriber(schedule=Schedule("weekly on Friday", "30 7 * * 5")))
+    assert morning.run().counts == {DeliveryState.SKIPPED: 1}
+    morning.now += DAY
+    morning.announce(an_entry(1))
+
+    assert morning.run().counts == {}
+    morning.now += 6 * DAY
+    assert morning.run().counts == {DeliveryState.ACCEPTED: 1}
+
+
+def test_mail_that_waited_for_weeks_is_given_up_and_its_papers_come_with_the_next(morning: Morning) -> None:
+    morning.announce(an_entry(1))
+    morning.backend.errors["ada@example.org"] = SmtpRefusedError("535 sign-in refused")
+    assert morning.run().waiting == 1
+    morning.backend.errors.clear()
+    everybody, morning.world = morning.world, replace(morning.world, subscribers=[])
+    morning.now += 30 * DAY
+    assert morning.run().waiting == 0
+
+    morning.world = everybody
+    morning.run()
+
+    assert morning.titles() == ["Invented Paper 1"]
+
+
+def test_a_run_that_is_asked_to_end_while_it_reads_sends_nothing(morning: Morning) -> None:
+    morning.announce(an_entry(1))
+
+    report = run_pass(morning.world, morning.backend, NOW, Choice(), Listener(), stop=lambda: True)
+
+    assert (report.editions, report.outcomes, morning.backend.sent) == ((), (), [])
+    assert morning.run().counts == {DeliveryState.ACCEPTED: 1}

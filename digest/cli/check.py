@@ -120,7 +120,9 @@ def _failed_trials(config: "Config", now: datetime) -> Iterator[ConfigError]:
         matches = match_papers(compile_topics(reader), map(Reading, papers))
         edition = select_edition(reader, now.date(), papers, matches, ("a source",))
         try:
-            compose_message(edition, config.templates[name], sender="digest@example.org", now=now)
+            compose_message(
+                edition, config.templates[name], sender=config.settings.sender or "digest@example.org", now=now
+            )
         except RenderError as error:
             yield ConfigError(error.problem, where=error.where, hint=error.hint)
 

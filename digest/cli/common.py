@@ -33,6 +33,15 @@ class _Output(Console):
         """Go on without a reader: ``digest run | head`` must not leave the mail half sent."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if self.stderr else sys.stdout).fileno())
 
+    def _write_buffer(self) -> None:
+        try:
+            super()._write_buffer()
+        except BrokenPipeError:
+            raise
+        except OSError:
+            # A log that cannot be written, on a full disk say, is no reason to stop either.
+            self.on_broken_pipe()
+
 
 console = _Output()
 errors = _Output(stderr=True)
@@ -59,9 +68,9 @@ def reference_time(text: str | None) -> datetime:
         return read_clock()
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as exc:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
         raise ConfigError(f"{text!r} is no time", where="--now", hint="write it like 2026-11-20T07:30") from exc
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def set_up_logging() -> None:

@@ -19,12 +19,13 @@ def explain(
     from digest.app import build_world, load_config
     from digest.match.topics import Reading, compile_topics, match_papers
     from digest.rank.select import community_signal
+    from digest.text.clean import clean_text
 
     config = load_config()
     show_problems(config.roster.problems)
     world = build_world(config, read_clock)
     subscriber = find_subscriber(config.roster.subscribers, name)
-    found = world.papers.find_paper(paper)
+    found = world.papers.find_paper(clean_text(paper))
     if found is None:
         raise ConfigError(
             f"no stored paper is {paper!r}",
@@ -34,7 +35,8 @@ def explain(
     topics = compile_topics(subscriber)
     console.print(f"[bold]{escape(found.title)}[/bold]")
     console.print(
-        f"{found.key}, listed by {', '.join(found.sources)}, first seen {found.first_seen:%Y-%m-%d %H:%M} UTC"
+        f"{escape(found.key)}, listed by {escape(', '.join(found.sources))},"
+        f" first seen {found.first_seen:%Y-%m-%d %H:%M} UTC"
     )
     for topic in topics:
         judgement = topic.judge(reading)

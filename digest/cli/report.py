@@ -100,6 +100,8 @@ def show_report(report: Report, *, dry_run: bool = False) -> None:
             f"{coloured(DeliveryState.UNCERTAIN)} {edition.subscriber} {edition.date}: an earlier run died while"
             " sending; not sent again, its papers come with the next edition"
         )
+    for failure in report.failures:
+        show_error(failure)
     if report.stopped_by:
         show_error(report.stopped_by)
     papers = sum(recorded.new for recorded in report.recorded.values())

@@ -50,4 +50,4 @@ async def read_body(response: httpx.Response, at: str, limits: Limits) -> Body:
         raise CollectError(f"broken gzip from {at} ({exc})") from exc
     except (httpx.RemoteProtocolError, httpx.ReadError):
         return Body(bytes(body), is_whole=False)
-    return Body(bytes(body), is_whole=not unzip or not received or unzip.eof)
+    return Body(bytes(body), is_whole=not unzip or not received or (unzip.eof and not unzip.unused_data))

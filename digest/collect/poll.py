@@ -19,6 +19,8 @@ from digest.text.clean import clean_text, fit
 
 _log = logging.getLogger(__name__)
 
+_LOOK_S = 0.2
+
 
 async def poll_sources(
     sources: Sequence[Source],
@@ -28,6 +30,7 @@ async def poll_sources(
     limits: Limits,
     contact: str,
     on_poll: Callable[[Poll], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
     resolve: Resolve = resolve_host,
 ) -> list[Poll]:
     """Read all sources at the same time, none of which can disturb another.
@@ -39,23 +42,26 @@ async def poll_sources(
         limits: See `Limits`.
         contact: See `Client`.
         on_poll: Told of each source as soon as it is done; what it raises ends the polling.
+        stop: Looked at all the while; sources that are not done by then are left out.
         resolve: See `Client`.
 
     Returns:
-        One poll for each source, in their order. A source that fails is a poll with the verdict ``FAILED``.
+        One poll for each source that was done, in their order; with the verdict ``FAILED`` for one that failed.
     """
     async with aclosing(Client(contact=contact, limits=limits, resolve=resolve)) as client:
         polls = [_SourcePoll(source, client, limits, validators) for source in sources]
         tasks = [asyncio.create_task(poll.run(windows[poll.source.name])) for poll in polls]
         try:
-            for done in asyncio.as_completed(tasks):
-                poll = await done
-                if on_poll is not None:
-                    on_poll(poll)
+            waiting = set(tasks)
+            while waiting and not stop():
+                done, waiting = await asyncio.wait(waiting, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    if on_poll is not None:
+                        on_poll(task.result())
         finally:
             for task in tasks:
                 task.cancel()
-    return [task.result() for task in tasks]
+    return [task.result() for task in tasks if task.done() and not task.cancelled()]
 
 
 class _SourcePoll:
@@ -114,7 +120,7 @@ class _SourcePoll:
             try:
                 listing = await self._read(url, deadline)
             except CollectError as exc:
-                self._problems.append(exc.problem)
+                self._problems.append(f"{exc.problem}; {exc.hint}" if exc.hint else exc.problem)
                 if isinstance(exc, NoAnswerError):
                     return
                 continue
@@ -141,7 +147,7 @@ class _SourcePoll:
         try:
             listing = await _parse(self.source, answer.page)
         except CollectError as exc:
-            raise CollectError(answer.problem or f"{exc.problem} from {shown(url)}") from exc
+            raise CollectError(answer.problem or f"{exc.problem} from {shown(url)}", hint=exc.hint) from exc
         if answer.problem:
             self._problems.append(answer.problem)
             return listing

@@ -45,7 +45,8 @@ def _check_sender(text: str) -> str:
 
 
 def _check_host(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._:-]+", text):
+    # An IPv6 address, or labels of 1 to 63 characters.
+    if not re.fullmatch(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?", text):
         raise ComplaintError(f"{shown(text)} is not the name of a mail server", "write as in smtp.example.org")
     return text
 
@@ -171,7 +172,9 @@ def environment() -> dict[str, str]:
         from_file = dotenv_values(ENV_FILE)
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError("the file cannot be read", where=ENV_FILE, hint="save it as UTF-8, readable for you") from exc
-    return {name: value for name, value in from_file.items() if value is not None} | dict(os.environ)
+    # A secret that a workflow does not have arrives as an empty variable.
+    of_process = {name: value for name, value in os.environ.items() if value or name not in from_file}
+    return {name: value for name, value in from_file.items() if value is not None} | of_process
 
 
 def variables() -> tuple[str, ...]:

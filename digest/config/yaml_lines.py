@@ -4,6 +4,7 @@ The node tree of ruamel.yaml is read instead of its constructed values: it has e
 key, and aliases before they unfold.
 """
 
+import re
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -211,7 +212,7 @@ def _scalar(node: ScalarNode) -> object:
             return text.lower() in ("true", "yes", "on", "y")
         case "int" if text.removeprefix("-").isdecimal() and len(text) < 20:
             return int(text)
-        case "float" if text[:1].isdecimal():
+        case "float" if re.fullmatch(r"\d+\.\d*", text):
             return float(text)
         case _:
             return text

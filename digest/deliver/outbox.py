@@ -6,6 +6,7 @@ from datetime import datetime
 
 from digest.deliver.retry import MAX_ATTEMPTS, next_try
 from digest.errors import (
+    ConfigError,
     DeliverError,
     DigestError,
     PermanentDeliverError,
@@ -18,6 +19,9 @@ from digest.errors import (
 from digest.model import Delivery, DeliveryState, Message, SubscriberId
 from digest.ports import Backend, Ledger
 from digest.text.masking import mask_addresses
+
+_OURS = (ConfigError, RenderError)
+"""What the operator repairs: until then the delivery is tried again after some minutes, without counting the tries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +73,7 @@ def drain(
             if isinstance(outcome, DeliverError):
                 ledger.release(delivery, detail=mask_addresses(outcome.problem), now=clock())
                 return DrainResult(outcomes=tuple(outcomes), stopped_by=outcome)
-            if isinstance(outcome.error, RenderError):
+            if isinstance(outcome.error, _OURS):
                 ledger.release(delivery, detail=outcome.detail, now=clock(), next_try_at=outcome.next_try_at)
             else:
                 ledger.settle(
@@ -97,12 +101,10 @@ def _attempt(
         message = compose(delivery)
     except StoreError:
         raise
-    except RenderError as error:
-        # Until the template is repaired nobody's mail is lost for it, and the tries are not counted.
-        deferred = _ended(delivery, DeliveryState.DEFERRED, f"{error.where}: {error.problem}", error)
-        return replace(deferred, next_try_at=next_try(1, clock()))
     except DigestError as error:
         detail = f"{error.where}: {error.problem}" if error.where else error.problem
+        if isinstance(error, _OURS):
+            return replace(_ended(delivery, DeliveryState.DEFERRED, detail, error), next_try_at=next_try(1, clock()))
         return _ended(delivery, DeliveryState.FAILED, detail, error)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one edition, the others go out
         return _ended(delivery, DeliveryState.FAILED, f"cannot be composed ({type(error).__name__}: {error})", error)
@@ -119,7 +121,8 @@ def _failed_try(delivery: Delivery, error: DeliverError, now: datetime) -> Outco
     if isinstance(error, UncertainDeliverError):
         return _ended(delivery, DeliveryState.UNCERTAIN, error.problem, error)
     if isinstance(error, PermanentDeliverError):
-        return _ended(delivery, DeliveryState.FAILED, error.problem, error)
+        detail = f"{error.problem}; {error.hint}" if error.hint else error.problem
+        return _ended(delivery, DeliveryState.FAILED, detail, error)
     again = next_try(delivery.attempts, now)
     if again is None:
         detail = f"given up after {delivery.attempts} tries: {error.problem}"

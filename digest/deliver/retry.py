@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 _WAITS = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 60, 180))
 
 MAX_ATTEMPTS = len(_WAITS) + 1
-"""A message is tried this often at most."""
+"""A message is tried this often at most, not counting tries that ended for a reason of ours."""
 
 
 def next_try(attempts: int, now: datetime) -> datetime | None:

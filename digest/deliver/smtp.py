@@ -141,7 +141,7 @@ class SmtpBackend:
         option = ""
         if session.has_extn("size"):
             limit = session.esmtp_features["size"].strip()
-            if limit.isdigit() and 0 < int(limit) < size_bytes:
+            if limit.isdecimal() and 0 < int(limit) < size_bytes:
                 raise self._error(
                     PermanentDeliverError, f"the message has {size_bytes} bytes, and the server takes at most {limit}"
                 )
@@ -221,9 +221,10 @@ class SmtpBackend:
         settings = self._settings
         try:
             sock = socket.create_connection((settings.host, settings.port), settings.timeout_s)
-        except OSError as exc:
+        except (OSError, UnicodeError) as exc:
+            said = _said(exc) if isinstance(exc, OSError) else "this is no name of a host"
             raise self._error(
-                UnreachableError, f"cannot connect ({_said(exc)})", hint="every message waits for the next run"
+                UnreachableError, f"cannot connect ({said})", hint="every message waits for the next run"
             ) from exc
         # Without it every message over TLS waits 40 ms for Nagle's algorithm and the delayed acknowledgement.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -344,12 +345,9 @@ def _on_the_wire(raw: bytes) -> bytes:
 
 
 def _envelope(address: str, kind: type[DeliverError]) -> str:
-    """The address as it goes into a command, its domain in ASCII."""
-    local, _, domain = address.rpartition("@")
-    with suppress(UnicodeError):
-        domain = domain.encode("idna").decode("ascii")
-        if _ENVELOPE.fullmatch(f"{local}@{domain}"):
-            return f"{local}@{domain}"
+    """The address as it goes into a command."""
+    if _ENVELOPE.fullmatch(address):
+        return address
     raise kind(
         f"{mask_addresses(address)!r} cannot be written to",
         hint="before the @ it may hold ASCII letters, digits and signs only, no spaces",

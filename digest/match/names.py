@@ -53,13 +53,15 @@ def _words(text: str) -> tuple[_Word, ...]:
     words: list[_Word] = []
     for printed in text.split():
         if "-" in printed or "‐" in printed:
-            words.append(tuple(fold(part) for part in _PARTS.findall(printed)))
+            words.append(tuple(map(fold, _PARTS.findall(printed))))
             continue
         for part in _PARTS.findall(printed):
             # "JP" is "J.-P."; as a family name, "LI" is joined again.
             is_initials = len(part) == 2 and part.isascii() and part.isupper()
             words.append(tuple(fold(part)) if is_initials else (fold(part),))
-    return tuple(word for word in words if word and word[0] not in _SUFFIXES)
+    # Of a sound mark alone, as in "ﾞ", nothing is left.
+    kept = (tuple(filter(None, word)) for word in words)
+    return tuple(word for word in kept if word and word[0] not in _SUFFIXES)
 
 
 def _joined(words: tuple[_Word, ...]) -> str:

@@ -17,11 +17,12 @@ HTML_BYTES = 90_000
 """Gmail hides what follows about 102 kB of HTML, the footer included."""
 
 _SIZES = (
-    Sizes(abstract_chars=600, matched=100, rest=200),
-    Sizes(abstract_chars=400, matched=60, rest=100),
-    Sizes(abstract_chars=250, matched=45, rest=60),
-    Sizes(abstract_chars=120, matched=30, rest=40),
-    Sizes(abstract_chars=0, matched=25, rest=20),
+    Sizes(abstract_chars=600, matched=100, trending=50, rest=200),
+    Sizes(abstract_chars=400, matched=60, trending=30, rest=100),
+    Sizes(abstract_chars=250, matched=45, trending=20, rest=60),
+    Sizes(abstract_chars=120, matched=30, trending=10, rest=40),
+    Sizes(abstract_chars=0, matched=20, trending=5, rest=20),
+    Sizes(abstract_chars=0, matched=5, trending=2, rest=10),
 )
 
 

@@ -11,7 +11,6 @@ from base64 import b64encode
 from collections.abc import Sequence
 from email import policy
 from email.parser import BytesParser
-from email.utils import parseaddr
 from string import ascii_letters, digits
 
 import idna
@@ -45,8 +44,9 @@ def split_address(text: str) -> tuple[str, str]:
     Raises:
         ValueError: There is no address, or one that cannot be written in ASCII.
     """
-    name, address = parseaddr(text)
-    return header_text(name), ascii_address(address)
+    # Not parseaddr, which takes a comma in the name for the end of an address.
+    name, _, address = text.rpartition("<")
+    return header_text(name.strip(' "')), ascii_address(address.rstrip("> ").strip())
 
 
 def ascii_address(address: str) -> str:

@@ -29,6 +29,8 @@ class Sizes:
     abstract_chars: int
     matched: int
     """Matched papers shown in full; the others are named by title, before the rest."""
+    trending: int
+    """Trending papers shown in full; the others are named by title, after the matched ones."""
     rest: int
     """Papers that the HTML names by title; the text, which no client clips, names them all."""
 
@@ -128,11 +130,14 @@ class EditionView:
 def view_edition(edition: Edition, sizes: Sizes) -> EditionView:
     """Turn an edition into what templates see."""
     shown = edition.matched[: sizes.matched]
-    rest = (*(match.paper for match in edition.matched[sizes.matched :]), *edition.rest)
-    matched = tuple(_matched(match, number, sizes) for number, match in enumerate(shown, start=1))
-    trending = tuple(
-        _paper(paper, number, sizes) for number, paper in enumerate(edition.trending, start=len(shown) + 1)
+    popular = edition.trending[: sizes.trending]
+    rest = (
+        *(match.paper for match in edition.matched[sizes.matched :]),
+        *edition.rest,
+        *edition.trending[sizes.trending :],
     )
+    matched = tuple(_matched(match, number, sizes) for number, match in enumerate(shown, start=1))
+    trending = tuple(_paper(paper, number, sizes) for number, paper in enumerate(popular, start=len(shown) + 1))
     hit = {topic.topic for match in edition.matched for topic in match.topics}
     return EditionView(
         date=edition.date,

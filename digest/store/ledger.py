@@ -64,12 +64,29 @@ class SqlLedger:
                 for row in connection.execute(_for_people().where(e.c.id.in_(ids)))
             ]
 
-    def settled_date(self, subscriber: SubscriberId, until: date) -> date | None:
+    def expire(self, before: date, now: datetime) -> None:
+        """Give up what waited too long; see ``Ledger.expire``."""
+        with writing(self._engine) as connection:
+            connection.execute(
+                update(e)
+                .where(e.c.state.in_(_WAITING), e.c.date < before)
+                .values(
+                    state=DeliveryState.EXPIRED,
+                    next_try_at=None,
+                    detail="it could not be sent for days; its papers come with the next edition",
+                    updated_at=now,
+                )
+            )
+
+    def settled_date(self, subscriber: SubscriberId, today: date) -> date | None:
         """The newest local date that is closed; see ``Ledger.settled_date``."""
         with reading(self._engine) as connection:
             newest: date | None = connection.scalar(
                 select(func.max(e.c.date)).where(
-                    e.c.subscriber_id == subscriber, e.c.state.in_(_CLOSED), e.c.date <= until
+                    e.c.subscriber_id == subscriber,
+                    or_(e.c.state.in_(_CLOSED), and_(e.c.state == DeliveryState.SKIPPED, e.c.date < today)),
+                    # A zone or a clock may have moved back by a day.
+                    e.c.date <= today + timedelta(days=1),
                 )
             )
             return newest

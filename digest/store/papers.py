@@ -52,9 +52,13 @@ class Papers:
             return connection.scalar(select(func.max(a.c.seq))) or 0
 
     def seq_before(self, moment: datetime) -> int:
-        """The number of the newest announcement stored before this moment."""
+        """The number before that of the first announcement stored at this moment or later.
+
+        Not the highest of those stored before: where a clock was set back, it comes after newer ones.
+        """
         with reading(self._engine) as connection:
-            return connection.scalar(select(func.max(a.c.seq)).where(a.c.stored_at < moment)) or 0
+            first = connection.scalar(select(func.min(a.c.seq)).where(a.c.stored_at >= moment))
+            return first - 1 if first is not None else connection.scalar(select(func.max(a.c.seq))) or 0
 
     def announced(self, since_seq: int, through_seq: int) -> Sequence[Paper]:
         """Papers announced between two numbers, each once, in the order in which they were first announced there."""

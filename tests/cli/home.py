@@ -18,6 +18,7 @@ from email.policy import default
 from pathlib import Path
 from typing import Any
 
+import digest
 from tests.collect.evil_http import EvilHttp
 from tests.collect.pages import rss, rss_item
 from tests.deliver.evil_smtp import Accepted, EvilSmtp
@@ -70,6 +71,8 @@ class Home:
         self.env |= {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
+            # This checkout, whatever is installed.
+            "PYTHONPATH": str(Path(digest.__file__).parents[1]),
             "DIGEST_SENDER": "Paperround <digest@paperround.test>",
         }
 

@@ -3,8 +3,7 @@
 import asyncio
 import gzip
 import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -65,6 +64,7 @@ def test_a_good_answer_is_fresh_and_polite(server: EvilHttp) -> None:
     assert request.headers["user-agent"].startswith("paperround/")
     assert "(+test@example.org)" in request.headers["user-agent"]
     assert "application/rss+xml" in request.headers["accept"]
+    assert request.headers["accept-encoding"] == "gzip"
     assert request.headers["host"] == f"127.0.0.1:{server.port}"
 
 
@@ -202,11 +202,9 @@ def test_a_slow_drip_ends_at_the_deadline_and_disturbs_nobody(server: EvilHttp) 
     slow = Feed(server.answers("/slow", Answer(ONE, drip_s=0.05)), "slow", allow_private=True)
     # Another host, or it would have to wait for its turn.
     other = Feed(server.answers("/f", ONE).replace("127.0.0.1", "localhost"), "other", allow_private=True)
-    started = time.monotonic()
 
     dripped, good = poll(slow, other, limits=Limits(deadline_s=0.5, backoff_s=0.01))
 
-    assert time.monotonic() - started < 3
     assert (dripped.verdict, dripped.problems) == (Verdict.FAILED, ("gave up after 0.5 s",))
     assert good.verdict is Verdict.FRESH
 
@@ -257,7 +255,9 @@ def test_private_addresses_are_refused_unless_allowed(server: EvilHttp) -> None:
     [done] = poll(Feed(url, "blog"))
 
     assert (done.verdict, server.requests) == (Verdict.FAILED, [])
-    assert done.problems == (f"refused {url}: it leads to the private address 127.0.0.1",)
+    assert done.problems == (
+        f"refused {url}: it leads to the private address 127.0.0.1; set allow_private for this source if that is meant",
+    )
 
 
 @pytest.mark.parametrize(
@@ -298,6 +298,117 @@ def test_each_hop_of_a_redirect_is_checked(target: str) -> None:
     with pytest.raises(CollectError, match="it leads to the private address"):
         asyncio.run(fetch())
     assert asked == ["1.1.1.1"]
+
+
+class Body(httpx.AsyncByteStream):
+    """An answer's content, as it comes from the network: not read yet."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.content
+
+
+def fetch(
+    url: str, answer: Callable[[httpx.Request], httpx.Response], addresses: Sequence[str] = ("93.184.216.34",)
+) -> Page | None:
+    """What the client makes of the answers of a public host with these addresses."""
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return addresses
+
+    async def asked() -> Page | None:
+        client = Client(contact="tests", limits=QUICK, resolve=resolve, transport=httpx.MockTransport(answer))
+        deadline = Deadline(QUICK.deadline_s)
+        async with aclosing(client), deadline.timeout:
+            answered = await client.fetch(Request(url=url, allow_private=False, validators=None, deadline=deadline))
+        return answered.page
+
+    return asyncio.run(asked())
+
+
+def test_one_private_address_among_public_ones_is_refused() -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, stream=Body(ONE))
+
+    with pytest.raises(CollectError, match=r"private address 10\.0\.0\.1"):
+        fetch("https://journal.invalid/f", answer, ["93.184.216.34", "10.0.0.1"])
+    assert asked == []
+
+
+def test_a_redirect_out_of_tls_is_refused() -> None:
+    asked: list[str] = []
+
+    def redirect(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.scheme)
+        return httpx.Response(302, headers={"Location": "http://journal.invalid/f"})
+
+    with pytest.raises(CollectError, match="unencrypted http://journal"):
+        fetch("https://journal.invalid/f", redirect)
+    assert asked == ["https"]
+
+
+def test_the_address_is_asked_under_the_hosts_name_in_tls_and_http() -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, stream=Body(ONE))
+
+    fetch("https://journal.invalid:8443/f", answer)
+
+    [request] = asked
+    assert (request.url.host, request.url.port) == ("93.184.216.34", 8443)
+    assert request.extensions["sni_hostname"] == "journal.invalid"
+    assert request.headers["host"] == "journal.invalid:8443"
+
+
+def test_the_second_address_is_asked_when_the_first_cannot_be_reached() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        if len(asked) == 1:
+            raise httpx.ConnectError("no route to host")
+        return httpx.Response(200, stream=Body(ONE))
+
+    page = fetch("https://journal.invalid/f", answer, ["93.184.216.34", "1.1.1.1"])
+
+    assert page
+    assert page.body == ONE
+    assert asked == ["93.184.216.34", "1.1.1.1"]
+
+
+def test_arxivs_403_is_tried_again() -> None:
+    answers = iter([httpx.Response(403, stream=Body(b"busy")), httpx.Response(200, stream=Body(ONE))])
+
+    page = fetch("https://rss.arxiv.org/rss/cs.CL", lambda request: next(answers))
+
+    assert page
+    assert page.body == ONE
+
+
+def test_a_long_page_that_begins_like_a_refusal_is_a_page() -> None:
+    body = b"Rate exceeded, a study. " + b"We measure limits. " * 20
+    answers = iter([httpx.Response(200, stream=Body(body))])
+
+    page = fetch("https://journal.invalid/f", lambda request: next(answers))
+
+    assert page
+    assert page.body == body
+
+
+def test_a_proxy_of_the_environment_is_not_used(server: EvilHttp, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+
+    assert poll_one(server.answers("/f", ONE)).verdict is Verdict.FRESH
 
 
 def test_the_checked_address_is_the_one_connected(server: EvilHttp) -> None:
@@ -445,15 +556,12 @@ def test_a_parser_that_hangs_ends_at_the_deadline_and_is_left_behind(server: Evi
             released.wait(60)
             return Listing()
 
-    started = time.monotonic()
     [done] = poll(Hanging(server.answers("/f", ONE), Listing()), limits=Limits(deadline_s=0.3))
-    took_s = time.monotonic() - started
     [left] = [thread for thread in threading.enumerate() if thread.name == "parse scripted"]
     released.set()
     left.join(5)
 
     assert (done.verdict, done.problems) == (Verdict.FAILED, ("gave up after 0.3 s",))
-    assert took_s < 10
     assert left.daemon
     assert not left.is_alive()
 

@@ -281,15 +281,16 @@ def test_two_alike_on_one_line_are_found(tmp_path: Path) -> None:
     assert len(roster.problems) == 2
 
 
-def test_sources_alike_are_told(tmp_path: Path) -> None:
-    sources = "sources:\n  - arxiv: cs.CL\n  - arxiv: [cs.CL]\n  - {feed: 'https://a.example/', name: N}\n"
+@pytest.mark.parametrize(("first", "second"), [("N", "n"), ("n", "N")])
+def test_sources_alike_are_told(tmp_path: Path, first: str, second: str) -> None:
+    sources = f"sources:\n  - arxiv: cs.CL\n  - arxiv: [cs.CL]\n  - {{feed: 'https://a.example/', name: {first}}}\n"
 
-    roster = load(tmp_path, f"{sources}  - {{feed: 'https://b.example/', name: n}}\nsubscribers:\n{ADA}")
+    roster = load(tmp_path, f"{sources}  - {{feed: 'https://b.example/', name: {second}}}\nsubscribers:\n{ADA}")
 
     assert len(roster.sources) == 2
     assert [problem.problem for problem in roster.problems] == [
         "the same source as in line 2",
-        "the name 'n' is used in line 4 already",
+        f"the name '{second}' is used in line 4 already",
     ]
 
 
@@ -449,6 +450,10 @@ def test_an_address_is_in_no_message_wherever_it_is_written(tmp_path: Path) -> N
             categories: [{CANARY}]
             {CANARY}: x
             {CANARY}: y
+          - name: An author without a family name
+            authors: [", {CANARY}"]
+          - name: A long keyword
+            any: ["{'x' * 200}{CANARY}"]
         """
     ) + f"{CANARY}: 1\ndefaults:\n  {CANARY}: 2\n"  # fmt: skip
 

@@ -7,8 +7,8 @@ Rules name a step and say what to do there in a tiny language::
 Steps: ``banner helo ehlo starttls auth mail rcpt data body dot rset noop quit``. After a colon an address limits a rule
 of ``rcpt data body dot`` to the messages for it, of ``mail`` to those from it. A list is used up one by one, then the
 step behaves well again; a text holds for ever. Actions are joined with ``|``: a reply to send (``\\r\\n`` inside makes
-several lines), ``accept`` (keep the message), ``drop`` (hang up), ``reset`` (hang up with RST), ``hang`` (say nothing
-until the server is stopped), ``drip`` (one byte of a reply each 20 ms, endlessly).
+several lines), ``accept`` (keep the message), ``pause`` (for 0.8 s), ``drop`` (hang up), ``reset`` (hang up with RST),
+``hang`` (say nothing until the server is stopped), ``drip`` (one byte of a reply each 20 ms, endlessly).
 """
 
 import socket
@@ -48,6 +48,7 @@ class _Talk:
     sender: str = ""
     recipient: str = ""
     data: bytes = b""
+    in_transaction: bool = False
 
     def line(self) -> bytes:
         while b"\r\n" not in self.unread:
@@ -164,16 +165,20 @@ class EvilSmtp:
             case "QUIT":
                 self._do(talk, "quit", "221 bye|drop")
             case "HELO" | "RSET" | "NOOP":
+                talk.in_transaction &= verb.upper() == "NOOP"
                 self._do(talk, verb.lower(), "250 ok")
             case _:
                 talk.sock.sendall(b"502 what?\r\n")
 
     def _envelope(self, talk: _Talk, step: str, address: str) -> None:
-        if step == "mail":
-            talk.sender = address
-        else:
+        if step == "rcpt":
             talk.recipient = address
-        self._do(talk, step, "250 ok", address)
+            self._do(talk, step, "250 ok", address)
+        elif talk.in_transaction:
+            talk.sock.sendall(b"503 5.5.1 nested MAIL\r\n")
+        else:
+            talk.sender = address
+            talk.in_transaction = self._do(talk, step, "250 ok", address)
 
     def _message(self, talk: _Talk) -> None:
         rule = self._rule("body", talk.recipient)
@@ -184,6 +189,7 @@ class EvilSmtp:
             talk.more()
         talk.data, _, talk.unread = (b"\r\n" + talk.unread).partition(b"\r\n.\r\n")
         talk.data = talk.data.removeprefix(b"\r\n") + b"\r\n"
+        talk.in_transaction = False
         self._do(talk, "dot", "accept|250 2.0.0 queued", talk.recipient)
 
     def _greeting(self, talk: _Talk) -> str:
@@ -240,6 +246,8 @@ class EvilSmtp:
                 case "accept":
                     with self._lock:
                         self.accepted.append(Accepted(talk.sender, talk.recipient, talk.data))
+                case "pause":
+                    self._stopping.wait(0.8)
                 case "drop":
                     raise _HangUpError
                 case "reset":

@@ -13,6 +13,7 @@ from digest.deliver.outbox import DrainResult, Outcome, drain
 from digest.errors import (
     ConfigError,
     DeliverError,
+    DigestError,
     PermanentDeliverError,
     RenderError,
     SmtpRefusedError,
@@ -193,7 +194,7 @@ def test_a20_a_delivery_that_kills_every_run_is_given_up(ledger: SqlLedger) -> N
 @pytest.mark.parametrize(
     ("error", "detail"),
     [
-        (ConfigError("no template 'x'"), "no template 'x'"),
+        (PermanentDeliverError("this is no address", where="ada"), "ada: this is no address"),
         (KeyError("ada@example.org"), "cannot be composed (KeyError: 'a***@***')"),
     ],
 )
@@ -212,9 +213,10 @@ def test_one_that_cannot_be_composed_fails_alone(ledger: SqlLedger, error: Excep
     assert result.outcomes[0].error is error
 
 
-def test_one_with_a_broken_template_waits_until_it_is_repaired(ledger: SqlLedger) -> None:
+@pytest.mark.parametrize("kind", [RenderError, ConfigError])
+def test_what_the_operator_can_repair_waits_for_it(ledger: SqlLedger, kind: type[DigestError]) -> None:
     owe(ledger, "Ada", "Ben")
-    error = RenderError("'papr' is undefined", where="body.mjml.j2:31")
+    error = kind("'papr' is undefined", where="body.mjml.j2:31")
 
     def compose_all_but_ada(delivery: Delivery) -> Message:
         if delivery.subscriber == "ada":
@@ -257,6 +259,16 @@ def test_only_those_asked_for_are_sent(ledger: SqlLedger) -> None:
     drain(ledger, Scripted(), compose, clock=a_clock(), only=[SubscriberId("ben")])
 
     assert states(ledger) == {"ada": "pending", "ben": "accepted"}
+
+
+def test_why_the_run_was_stopped_is_kept_without_addresses(ledger: SqlLedger) -> None:
+    owe(ledger, "Ada")
+    error = UnreachableError("no way to ada@example.org (timed out)")
+
+    drain(ledger, Scripted({"ada": error}), compose, clock=a_clock())
+
+    [row] = ledger.editions()
+    assert (row.state, row.detail) == (DeliveryState.PENDING, "no way to a***@*** (timed out)")
 
 
 def test_asked_to_stop_it_finishes_what_is_in_hand(ledger: SqlLedger) -> None:

@@ -53,6 +53,18 @@ def test_evidence_says_which_word_in_which_field_as_printed() -> None:
     assert match.strength == 3 + 3 + 5, "any counts once, by its best hit"
 
 
+def test_an_archive_is_not_another_whose_name_begins_alike() -> None:
+    paper = a_paper(categories=("math-ph",))
+
+    assert not TopicFilter(a_topic(categories=("math.*",))).judge(Reading(paper)).wants
+
+
+def test_a_match_by_category_alone_has_the_least_strength() -> None:
+    [match] = match_papers([TopicFilter(a_topic(categories=("cs.CV",)))], [Reading(PAPER)])
+
+    assert match.strength == 1
+
+
 def test_a_paper_that_two_topics_want_is_one_match() -> None:
     filters = [TopicFilter(a_topic(name="a", any=("CLIP",))), TopicFilter(a_topic(name="b", any=("benchmark",)))]
 

@@ -17,6 +17,14 @@ def test_strength_comes_before_signal_and_signal_before_recency() -> None:
     assert rank_matches([old, fresh, liked, strong]) == [strong, liked, fresh, old]
 
 
+def test_an_upvote_weighs_more_than_a_comment_and_a_comment_more_than_a_star() -> None:
+    upvoted = a_match(a_paper(3, signals=Signals(upvotes=9)))
+    commented = a_match(a_paper(2, signals=Signals(comments=9)))
+    starred = a_match(a_paper(1, signals=Signals(stars=9)))
+
+    assert rank_matches([starred, commented, upvoted]) == [upvoted, commented, starred]
+
+
 def test_trending_is_by_upvotes_and_needs_one() -> None:
     none = a_paper(1)
     zero = a_paper(2, signals=Signals(upvotes=0, stars=9000))

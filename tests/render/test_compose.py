@@ -13,8 +13,9 @@ from lxml import html as lxml_html  # type: ignore[import-untyped]  # comes with
 
 from digest.errors import ConfigError, PermanentDeliverError
 from digest.model import Edition, Evidence, Field, Link, LinkKind, Message, Signals, TopicMatch
-from digest.render.compile import Template
-from digest.render.compose import HTML_BYTES, compose_message
+from digest.paths import shipped
+from digest.render.compile import Template, load_template
+from digest.render.compose import compose_message
 from tests.builders import NOW, a_match, a_paper, a_subscriber, an_edition
 from tests.render.conftest import SENDER, bodies, read_back
 from tests.render.samples import a_full_edition
@@ -356,9 +357,38 @@ def test_twenty_papers_stay_far_from_gmails_limit(compose: Compose) -> None:
 def test_a_huge_edition_is_cut_until_it_fits(compose: Compose, count: int, rest: int) -> None:
     message = compose(a_big_edition(count, rest))
 
-    assert len(message.html.encode()) <= HTML_BYTES
+    # Gmail cuts a message at 102 kB.
+    assert len(message.html.encode()) <= 92_000
     in_full, by_title = message.html.count("<h3"), message.html.count("<li dir")
     left = re.search(r"and ([\d,]+) more, all named in the plain-text part", message.html)
     assert in_full >= min(count, 20)
     assert in_full + by_title + int(left[1].replace(",", "") if left else 0) == count + rest
     assert all(f"Invented Paper {number}:" in message.text for number in range(count + rest))
+
+
+@pytest.mark.parametrize(
+    ("sender", "written"),
+    [
+        pytest.param("Papers, daily <d@example.org>", '"Papers, daily" <d@example.org>', id="comma"),
+        pytest.param("Lab: papers [new] <d@example.org>", '"Lab: papers [new]" <d@example.org>', id="colon, brackets"),
+        pytest.param("d@example.org", "d@example.org", id="bare"),
+    ],
+)
+def test_every_sender_that_the_settings_take_can_be_written(sender: str, written: str) -> None:
+    template = load_template("daily", [shipped("templates")])
+
+    raw = compose_message(an_edition(), template, sender=sender, now=NOW).raw
+
+    assert f"From: {written}\r\n".encode() in raw
+
+
+@pytest.mark.parametrize(("trending", "limit"), [(30, 20), (50, 20), (50, 100)])
+def test_many_trending_papers_are_cut_as_well(compose: Compose, trending: int, limit: int) -> None:
+    edition = a_big_edition(limit + trending)
+    papers = [match.paper for match in edition.matched]
+    edition = replace(edition, matched=edition.matched[:limit], trending=tuple(papers[limit:]))
+
+    message = compose(edition)
+
+    assert len(message.html.encode()) <= 92_000
+    assert all(f"Invented Paper {number}:" in message.text for number in range(limit + trending))

@@ -109,6 +109,7 @@ def test_addresses_are_written_in_ascii(address: str, written: str) -> None:
         pytest.param("ada@-example.org", id="hyphen first"),
         pytest.param("a..b@example.org", id="two dots"),
         pytest.param("<ada@example.org>", id="angle brackets"),
+        pytest.param("a" * 65 + "@example.org", id="local part of 65 characters"),
         pytest.param("example.org", id="no at"),
         pytest.param("ada@", id="no domain"),
         pytest.param("", id="empty"),

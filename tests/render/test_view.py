@@ -10,6 +10,6 @@ def test_a_listing_of_midnight_in_new_york_keeps_its_date_further_west() -> None
     reader = a_subscriber(zone=ZoneInfo("America/Los_Angeles"))
     edition = an_edition(reader, matched=(a_match(a_paper(published=announced)),))
 
-    [section] = view_edition(edition, Sizes(600, 20, 200)).sections
+    [section] = view_edition(edition, Sizes(600, 20, 5, 200)).sections
 
     assert section.papers[0].date == date(2026, 11, 20)

@@ -216,3 +216,14 @@ def test_an_edition_now_on_a_day_without_one_starts_from_the_newest() -> None:
     due = edition_now(WEEKDAYS, BERLIN, at("2026-11-22T12:00"))
 
     assert due == Due(date(2026, 11, 22), at("2026-11-22T12:00"), at("2026-11-20T06:30"))
+
+
+@pytest.mark.parametrize("now", ["2010-03-04T14:30", "2010-03-04T15:30", "2010-03-04T17:30", "2010-03-04T19:00"])
+def test_a_date_that_clocks_go_back_out_of_is_found_in_the_repeated_hours_and_comes_once(now: str) -> None:
+    """Casey went from 02:00 on the 5th back to 23:00 on the 4th."""
+    daily, casey = parse_schedule("daily at 01:30"), ZoneInfo("Antarctica/Casey")
+
+    due = due_edition(daily, casey, at(now), date(2010, 3, 4), CATCH_UP)
+
+    assert due == Due(date(2010, 3, 5), at("2010-03-04T14:30"), at("2010-03-03T14:30"))
+    assert due_edition(daily, casey, at(now), due.date, CATCH_UP) is None

@@ -22,7 +22,6 @@ from tests.builders import NOW, a_match, a_paper, a_subscriber, an_edition, an_e
 ADA = SubscriberId("ada")
 DAY = NOW.date()
 NEXT_DAY = DAY + timedelta(days=1)
-LATER = DAY + timedelta(days=9)
 S = DeliveryState
 
 
@@ -72,7 +71,7 @@ def sent(ledger: SqlLedger) -> set[int]:
 def test_one_delivery_from_open_to_accepted(ledger: SqlLedger) -> None:
     edition = replace(edition_of(2, 1), trending=(a_paper(3),), rest=(a_paper(5), a_paper(4)))
     assert ledger.open_edition(edition, since_seq=3, through_seq=9, now=NOW)
-    assert ledger.settled_date(ADA, until=LATER) is None
+    assert ledger.settled_date(ADA, today=DAY) is None
     assert (ledger.owed_since(ADA), sent(ledger)) == (3, set())
 
     delivery = claimed(ledger)
@@ -82,7 +81,7 @@ def test_one_delivery_from_open_to_accepted(ledger: SqlLedger) -> None:
 
     assert contents == [("matched", 2), ("matched", 1), ("trending", 3), ("rest", 5), ("rest", 4)]
     assert (delivery.subscriber, delivery.date, delivery.attempts) == (ADA, DAY, 1)
-    assert (ledger.owed_since(ADA), sent(ledger), ledger.settled_date(ADA, until=LATER)) == (9, {1, 2, 3, 4, 5}, DAY)
+    assert (ledger.owed_since(ADA), sent(ledger), ledger.settled_date(ADA, today=DAY)) == (9, {1, 2, 3, 4, 5}, DAY)
     (row,) = ledger.editions()
     assert (row.state, row.papers, row.attempts, row.detail, row.next_try_at) == (S.ACCEPTED, 5, 1, "250 ok", None)
     assert ledger.claim(NOW) is None
@@ -90,11 +89,25 @@ def test_one_delivery_from_open_to_accepted(ledger: SqlLedger) -> None:
 
 def test_a_subscriber_without_editions(ledger: SqlLedger) -> None:
     assert ledger.owed_since(ADA) is None
-    assert ledger.settled_date(ADA, until=LATER) is None
+    assert ledger.settled_date(ADA, today=DAY) is None
     assert ledger.sent_keys(ADA) == frozenset()
     assert ledger.editions() == []
     assert ledger.claim(NOW) is None
     assert ledger.recover(NOW) == []
+
+
+def test_what_is_in_hand_counts_as_waiting_until_it_is_settled(ledger: SqlLedger) -> None:
+    waiting = [ledger.waiting()]
+    open_one(ledger, 1)
+    waiting.append(ledger.waiting())
+    delivery = claimed(ledger)
+    waiting.append(ledger.waiting())
+    ledger.mark_dot(delivery, NOW)
+    waiting.append(ledger.waiting())
+    ledger.settle(delivery, S.ACCEPTED, detail="250 ok", now=NOW)
+    waiting.append(ledger.waiting())
+
+    assert waiting == [0, 1, 1, 1, 0]
 
 
 class TestOpen:
@@ -116,8 +129,13 @@ class TestOpen:
 
         assert states(ledger) == [S.SKIPPED]
         assert ledger.owed_since(ADA) == 8
-        assert ledger.settled_date(ADA, until=LATER) is None
+        assert ledger.settled_date(ADA, today=DAY) is None
         assert ledger.claim(NOW) is None
+
+    def test_what_is_owed_begins_no_earlier_than_the_edition(self, ledger: SqlLedger) -> None:
+        open_one(ledger, since=20, through=10)
+
+        assert ledger.owed_since(ADA) == 20
 
     def test_a_skipped_edition_opens_when_papers_come_the_same_day(self, ledger: SqlLedger) -> None:
         open_one(ledger, since=3, through=8)
@@ -176,7 +194,7 @@ class TestOpen:
         open_one(ledger, 1, since=4)
         finish(ledger, state)
 
-        assert (ledger.owed_since(ADA), sent(ledger), ledger.settled_date(ADA, until=LATER)) == (4, set(), DAY)
+        assert (ledger.owed_since(ADA), sent(ledger), ledger.settled_date(ADA, today=DAY)) == (4, set(), DAY)
         assert open_one(ledger, 1, 2, day=NEXT_DAY, since=4, through=20)
 
     def test_what_is_owed_never_goes_back(self, ledger: SqlLedger) -> None:
@@ -213,7 +231,7 @@ class TestClaim:
         (row,) = ledger.editions()
 
         assert row.next_try_at == NOW + timedelta(minutes=5)
-        assert ledger.settled_date(ADA, until=LATER) is None
+        assert ledger.settled_date(ADA, today=DAY) is None
         assert ledger.claim(NOW + timedelta(minutes=4, seconds=59)) is None
         again = ledger.claim(NOW + timedelta(minutes=5))
         assert again is not None
@@ -252,7 +270,7 @@ class TestRecover:
         assert (row.subscriber, row.state, row.papers) == (ADA, S.UNCERTAIN, 1)
         assert ledger.recover(NOW + 3 * LEASE) == []
         assert ledger.claim(NOW + 3 * LEASE) is None
-        assert (ledger.owed_since(ADA), sent(ledger), ledger.settled_date(ADA, until=LATER)) == (4, set(), DAY)
+        assert (ledger.owed_since(ADA), sent(ledger), ledger.settled_date(ADA, today=DAY)) == (4, set(), DAY)
 
     def test_a19_a_run_that_slept_past_its_lease_can_do_nothing(self, ledger: SqlLedger) -> None:
         open_one(ledger, 1)

@@ -3,7 +3,9 @@
 import gzip
 import json
 import re
-import time
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -106,6 +108,22 @@ def test_nothing_is_raised(text: str) -> None:
     latex_to_text(text)
 
 
+@contextmanager
+def no_hanging() -> Iterator[None]:
+    """Ends what would take for ever; it says nothing about how fast the rest is."""
+
+    def give_up(*_: object) -> None:
+        pytest.fail("no end in sight")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(60)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
 @pytest.mark.parametrize(
     "piece",
     [
@@ -135,23 +153,17 @@ def test_nothing_is_raised(text: str) -> None:
         r"\sqrt[",
     ],
 )
-def test_time_is_bounded(piece: str) -> None:
-    started = time.perf_counter()
-
-    latex_to_text(piece * (19_000 // len(piece)))
-
-    assert time.perf_counter() - started < 3
+def test_many_of_anything_come_to_an_end(piece: str) -> None:
+    with no_hanging():
+        latex_to_text(piece * (19_000 // len(piece)))
 
 
 @pytest.mark.parametrize(
     "piece", [r"\log_(", r"\frac{a}{b}", r"\frac", r"\sqrt{", r"x_{", "^{a", r"{a\choose ", r"\log^2 ", "a ="]
 )
-def test_time_is_bounded_in_mathematics(piece: str) -> None:
-    started = time.perf_counter()
-
-    latex_to_text(f"${piece * (19_000 // len(piece))}$")
-
-    assert time.perf_counter() - started < 3
+def test_many_of_anything_in_mathematics_come_to_an_end(piece: str) -> None:
+    with no_hanging():
+        latex_to_text(f"${piece * (19_000 // len(piece))}$")
 
 
 def test_deep_braces_come_back_unchanged() -> None:

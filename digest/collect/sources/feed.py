@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from digest.collect.sources.arxiv import split_authors
 from digest.collect.sources.page import announced_at, entry, link, quoted, read_feed
+from digest.collect.web import shown
 from digest.model import Entry, LinkKind, PaperKey
 from digest.ports import Listing, Page, Window
 from digest.text.clean import clean_text, html_lines
@@ -26,13 +26,12 @@ class Feed:
 
     url: str
     name: str = ""
-    """The address without scheme and query unless given."""
+    """The address without its scheme and what may be secret in it, unless given."""
     allow_private: bool = False
 
     def __post_init__(self) -> None:
         if not self.name:
-            parts = urlsplit(self.url)
-            object.__setattr__(self, "name", f"feed:{parts.hostname}{parts.path.rstrip('/')}")
+            object.__setattr__(self, "name", f"feed:{shown(self.url).partition('://')[2]}")
 
     def first_urls(self, window: Window) -> Sequence[str]:  # noqa: ARG002  a feed shows its newest items, whatever one asks
         """The feed's address."""

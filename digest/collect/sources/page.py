@@ -22,7 +22,10 @@ _MAX_NAME_CHARS = 200
 _MAX_CATEGORIES = 50
 _PROLOG_BYTES = 65_536
 
-_HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+# Possessive, as a plain group over comments takes time exponential in their number.
+_HTML = re.compile(
+    rb"\s*+(?:<!--(?:(?!-->).)*+-->\s*+)*+<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+)
 _HTML_TITLE = re.compile(rb"<title[^>]*>([^<]{1,300})", re.IGNORECASE)
 _ROOT = re.compile(rb"<(?:\w+:)?(?:rss|feed|rdf)\b", re.IGNORECASE)
 _ENTITIES = re.compile(rb"<!ENTITY|<!DOCTYPE[^>\[]*\[|encoding\s*=\s*.utf-?7", re.IGNORECASE)
