@@ -140,6 +140,8 @@ class _Reader:
             hint = fault.hint
             if fault.place[:1] == ("defaults",):
                 hint = f"{hint}; subscribers who rely on this default get no mail until it is right".removeprefix("; ")
+            elif fault.place[2:3] == ("topics",) and len(fault.place) > 3:
+                hint = f"{hint}; until then this topic finds nothing, the subscriber's others go on".removeprefix("; ")
             where = f"{self._path}:{fault.line}{self._label(fault.place)}"
             problems.append(ConfigError(fault.problem, where=where, hint=hint))
         return tuple(problems)
