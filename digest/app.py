@@ -37,14 +37,14 @@ class Config:
     """Compiled; see `add_templates`."""
 
 
-def load_config() -> Config:
-    """Read the settings and the subscribers file.
+def load_config(settings: Settings | None = None) -> Config:
+    """Read the settings, unless they are given, and the subscribers file.
 
     Raises:
         ConfigError: A setting is wrong, or the file cannot be read at all; single bad entries of the file are in
             ``roster.problems``.
     """
-    settings = load_settings()
+    settings = settings or load_settings()
     return Config(settings=settings, roster=load_subscribers(settings.subscribers, environment()))
 
 
@@ -172,8 +172,7 @@ class LiveWorld:
         return self._world
 
     def _read(self) -> Config:
-        roster = load_subscribers(self._settings.subscribers, environment())
-        config = add_templates(Config(settings=self._settings, roster=roster))
+        config = add_templates(load_config(self._settings))
         for problem in config.roster.problems:
             log.warning("%s", problem)
         return config

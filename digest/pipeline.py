@@ -5,7 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from digest.collect.limits import Limits
@@ -63,6 +63,10 @@ class Choice:
     """Also those whose send time has not come: today's edition goes out now."""
     only: frozenset[SubscriberId] | None = None
     collect: bool = True
+
+    def subscribers(self, world: World) -> list[Subscriber]:
+        """Those whom the pass is about."""
+        return [each for each in world.subscribers if self.only is None or each.id in self.only]
 
 
 class OwedEdition(NamedTuple):
@@ -152,9 +156,7 @@ def run_pass(
     """
     polls, recorded = collect(world, now, listener, stop) if choice.collect else ((), {})
     absent = _absent_sources(world)
-    uncertain = world.ledger.recover(world.clock()) if backend else []
-    if backend:
-        world.ledger.expire((now - world.catch_up).date() - timedelta(days=1), now)
+    uncertain = clear_outbox(world, now) if backend else ()
     failures: list[DigestError] = []
     owed = [
         owed_edition
@@ -207,6 +209,13 @@ def collect(
     return tuple(polls), recorded
 
 
+def clear_outbox(world: World, now: datetime) -> Sequence[EditionState]:
+    """Settle what dead runs left in hand, and give up what waited too long; returns what became uncertain."""
+    uncertain = world.ledger.recover(world.clock())
+    world.ledger.expire((now - world.catch_up).date() - timedelta(days=1), now)
+    return uncertain
+
+
 def _absent_sources(world: World) -> tuple[str, ...]:
     """Names of the sources whose last poll, in this pass or before it, did not say all it had to say."""
     bad = {state.name for state in world.papers.source_states() if state.verdict in (Verdict.FAILED, Verdict.PARTIAL)}
@@ -227,20 +236,19 @@ def choose_editions(
 ) -> Iterator[OwedEdition]:
     """The edition of everyone who is due; whatever keeps one from being chosen is added to the failures."""
     announced = Announced(world.papers)
-    for subscriber in world.subscribers:
-        if choice.only is None or subscriber.id in choice.only:
-            try:
-                edition_due = due(world, subscriber, now, everyone=choice.everyone)
-                if edition_due:
-                    yield owed_edition(world, subscriber, edition_due, announced, absent)
-            except StoreError:
-                raise
-            except Exception as exc:
-                # Whatever is wrong with one reader's topics or one paper's words, the others get their mail.
-                log.exception("no edition could be chosen", extra={"subscriber": subscriber.id})
-                problem = f"no edition could be chosen ({type(exc).__name__}: {exc})"
-                hint = "please report this; what is owed waits, and the others are served"
-                failures.append(DigestError(problem, where=subscriber.id, hint=hint))
+    for subscriber in choice.subscribers(world):
+        try:
+            edition_due = due(world, subscriber, now, everyone=choice.everyone)
+            if edition_due:
+                yield owed_edition(world, subscriber, edition_due, announced, absent)
+        except StoreError:
+            raise
+        except Exception as exc:
+            # Whatever is wrong with one reader's topics or one paper's words, the others get their mail.
+            log.exception("no edition could be chosen", extra={"subscriber": subscriber.id})
+            problem = f"no edition could be chosen ({type(exc).__name__}: {exc})"
+            hint = "please report this; what is owed waits, and the others are served"
+            failures.append(DigestError(problem, where=subscriber.id, hint=hint))
 
 
 class Announced:
@@ -279,9 +287,15 @@ def owed_edition(
         since = world.papers.seq_before(edition_due.previous_at)
     sent = world.ledger.sent_keys(subscriber.id)
     owed = [reading for reading in announced.since(since) if reading.paper.key not in sent]
-    matches = match_papers(compile_topics(subscriber), owed)
-    edition = select_edition(subscriber, edition_due.date, [reading.paper for reading in owed], matches, absent)
-    return OwedEdition(edition, since, announced.through_seq)
+    return OwedEdition(choose_papers(subscriber, edition_due.date, owed, absent), since, announced.through_seq)
+
+
+def choose_papers(
+    subscriber: Subscriber, day: date, readings: Sequence[Reading], absent: tuple[str, ...] = ()
+) -> Edition:
+    """Match these papers, each once, against a subscriber's topics, rank them, and select an edition."""
+    matches = match_papers(compile_topics(subscriber), readings)
+    return select_edition(subscriber, day, [reading.paper for reading in readings], matches, absent)
 
 
 def deliver(
@@ -294,11 +308,7 @@ def deliver(
     stop: Callable[[], bool],
 ) -> DrainResult:
     """Render and send what waits in the outbox, one message at a time."""
-    subscribers = {
-        subscriber.id: subscriber
-        for subscriber in world.subscribers
-        if choice.only is None or subscriber.id in choice.only
-    }
+    subscribers = {subscriber.id: subscriber for subscriber in choice.subscribers(world)}
 
     def compose(delivery: Delivery) -> Message:
         subscriber = subscribers[delivery.subscriber]

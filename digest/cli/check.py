@@ -110,15 +110,14 @@ def _or_problems(read: Callable[[], _Value], problems: list[ConfigError]) -> _Va
 def _failed_trials(config: "Config", now: datetime) -> Iterator[ConfigError]:
     """Fill each template in once: much that is wrong with one shows only then."""
     from digest.demo import sample_papers
-    from digest.match.topics import Reading, compile_topics, match_papers
-    from digest.rank.select import select_edition
+    from digest.match.topics import Reading
+    from digest.pipeline import choose_papers
     from digest.render.compose import compose_message
 
     readers = {subscriber.template: subscriber for subscriber in config.roster.subscribers}
     papers = sample_papers(now) if config.settings.templates else ()
     for name, reader in readers.items() if papers else ():
-        matches = match_papers(compile_topics(reader), map(Reading, papers))
-        edition = select_edition(reader, now.date(), papers, matches, ("a source",))
+        edition = choose_papers(reader, now.date(), [Reading(paper) for paper in papers], ("a source",))
         try:
             compose_message(
                 edition, config.templates[name], sender=config.settings.sender or "digest@example.org", now=now

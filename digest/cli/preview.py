@@ -88,9 +88,8 @@ def _write(folder: Path, files: dict[str, str]) -> Path:
 def _edition_to_show(world: "World", subscriber: "Subscriber", now: datetime) -> tuple["Edition", str]:
     """The best edition there is to look at, and where its papers are from."""
     from digest.demo import sample_papers
-    from digest.match.topics import Reading, compile_topics, match_papers
-    from digest.pipeline import Announced, owed_edition
-    from digest.rank.select import select_edition
+    from digest.match.topics import Reading
+    from digest.pipeline import Announced, choose_papers, owed_edition
     from digest.schedule.due import edition_now
 
     today = edition_now(subscriber.schedule, subscriber.zone, now)
@@ -103,5 +102,4 @@ def _edition_to_show(world: "World", subscriber: "Subscriber", now: datetime) ->
         if stored
         else (sample_papers(now), "invented papers: none were announced in seven days")
     )
-    matches = match_papers(compile_topics(subscriber), map(Reading, papers))
-    return select_edition(subscriber, today.date, papers, matches), what
+    return choose_papers(subscriber, today.date, [Reading(paper) for paper in papers]), what

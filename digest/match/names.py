@@ -65,7 +65,7 @@ def _words(text: str) -> tuple[_Word, ...]:
 
 
 def _joined(words: tuple[_Word, ...]) -> str:
-    return "".join(part for word in words for part in word)
+    return "".join(_parts(words))
 
 
 def _splits(words: tuple[_Word, ...]) -> Iterator[tuple[tuple[_Word, ...], str]]:
