@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.text.clean import clean_html, clean_text, fit
+from digest.text.clean import clean_html, clean_jats, clean_text, fit, mathml_to_text
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,12 @@ def test_cleaning_is_final(text: str) -> None:
         pytest.param("AT&amp;T &lt;b&gt; &eacute;", "AT&T <b> é", id="entities, once"),
         pytest.param("p < 0.05", "p < 0.05", id="a bare angle bracket"),
         pytest.param("<p>un<b>closed", "unclosed", id="unclosed"),
+        pytest.param("H<sub>2</sub>O, <SUP>13</SUP>C, 10<sup>&#8722;5</sup>", "H₂O, ¹³C, 10⁻⁵", id="scripts"),
+        pytest.param(
+            "4<sup>th</sup> of 10<sup>5.5</sup> P<sub>CO2,in</sub>", "4th of 10^5.5 PCO2,in", id="no such signs"
+        ),
+        pytest.param("a <math><msup><mi>x</mi><mn>2</mn></msup></math> b", "a x² b", id="mathematics"),
+        pytest.param("<sec>One</sec><sec>Two <mi>x</mi></sec>", "One Two x", id="what nh3 takes away"),
     ],
 )
 def test_html_becomes_text(markup: str, text: str) -> None:
@@ -54,6 +60,100 @@ def test_html_becomes_text(markup: str, text: str) -> None:
 @given(st.text(max_size=200))
 def test_html_never_fails(markup: str) -> None:
     assert clean_text(clean_html(markup)) == clean_html(markup)
+
+
+M = 'xmlns:mml="http://www.w3.org/1998/Math/MathML"'
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        pytest.param(
+            "<jats:title>Abstract</jats:title><jats:p>One &amp; two.</jats:p><jats:p>Three.</jats:p>",
+            "One & two. Three.",
+            id="heading goes",
+        ),
+        pytest.param(
+            "<jats:sec><jats:title>Background</jats:title><jats:p>Why.</jats:p></jats:sec>\n"
+            "<jats:sec><jats:title>Methods:</jats:title><jats:p>How.</jats:p></jats:sec>",
+            "Background: Why. Methods: How.",
+            id="sections",
+        ),
+        pytest.param(
+            '<AbstractText Label="AIM" NlmCategory="X">Why.</AbstractText><AbstractText>How.</AbstractText>',
+            "AIM: Why.How.",
+            id="PubMed's labels",
+        ),
+        pytest.param('<AbstractText Label="UNLABELLED">Why.</AbstractText>', "Why.", id="PubMed's label for none"),
+        pytest.param(
+            "<jats:p>CO\n  <jats:sub>2</jats:sub>\n  of <jats:italic>E. coli</jats:italic>\n , s<sup>−1</sup></jats:p>",
+            "CO₂ of E. coli, s⁻¹",
+            id="scripts in indented markup",
+        ),
+        pytest.param(
+            "<jats:p>an <jats:inline-formula><jats:alternatives><jats:tex-math>$$k_{\\bot }$$</jats:tex-math>"
+            f"<mml:math {M}><mml:msub><mml:mi>k</mml:mi><mml:mi>⊥</mml:mi></mml:msub></mml:math>"
+            "</jats:alternatives></jats:inline-formula> step</jats:p>",
+            "an k_⊥ step",
+            id="TeX beside MathML is read once",
+        ),
+        pytest.param(
+            r"<tex-math>\documentclass[12pt]{minimal}\begin{document}$$x^2 &lt; 3$$\end{document}</tex-math>",
+            "x² < 3",
+            id="a whole TeX document",
+        ),
+        pytest.param(
+            r"<jats:tex-math><![CDATA[$8\pm 2$]]></jats:tex-math> or <jats:tex-math><?CDATA $\alpha$?></jats:tex-math>",
+            "8±2 or α",
+            id="CDATA",
+        ),
+        pytest.param("<jats:p>R&amp;amp;D, p &amp;lt; 0.05</jats:p>", "R&D, p < 0.05", id="escaped twice"),
+        pytest.param("Abstract\nWe invent.", "We invent.", id="heading without markup"),
+        pytest.param("Abstract interpretation is old.", "Abstract interpretation is old.", id="no heading"),
+        pytest.param("<jats:p>un<jats:bold>closed <mml:mi>x", "unclosed x", id="unclosed"),
+    ],
+)
+def test_jats_becomes_text(markup: str, text: str) -> None:
+    assert clean_jats(markup) == text
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<mi>x</mi><mo>=</mo><mfrac><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><mn>2</mn></mfrac>", "x = (a+b)/2"),
+        ("<msqrt><mi>x</mi></msqrt><msqrt><mi>n</mi><mi>T</mi></msqrt>", "√x√(nT)"),
+        ("<msubsup><mo>∑</mo><mn>0</mn><mi>n</mi></msubsup>", "∑₀ⁿ"),
+        ("<mover><mi>x</mi><mo>¯</mo></mover><munder><mi>lim</mi><mi>n</mi></munder>", "x̄limₙ"),
+        ("<mmultiscripts><mi>Be</mi><mprescripts/><none/><mn>10</mn></mmultiscripts>", "¹⁰Be"),
+        ("<msup><mi>x</mi><mrow><mi>a</mi><mo>·</mo><mi>b</mi></mrow></msup>", "x^(a·b)"),
+        ("<semantics><mi>x</mi><annotation>x</annotation></semantics>", "x"),
+        ("<msub><mi>x</mi></msub></mi><mn>1", "x1"),
+    ],
+)
+def test_mathml_becomes_one_line(markup: str, text: str) -> None:
+    assert mathml_to_text(f"<math>{markup}</math>") == text
+
+
+PIECES = [
+    "<jats:p>", "</jats:p>", "<title>", "</title>", "Abstract", "<inline-formula>", "</inline-formula>",
+    "<alternatives>", "<tex-math>", "</tex-math>", "<![CDATA[", "]]>", "<math>", "</math>", "<msub>", "</msub>",
+    "<mi>", "</mi>", "<sub>2", "</sub>", '<AbstractText Label="', '">', "<", ">", "&amp;", "&", "$x^", "\\frac",
+    "\n", " ", ".", "x", "\x00", "\x02",
+]  # fmt: skip
+
+
+@given(st.text(max_size=200) | st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
+def test_jats_never_fails(markup: str) -> None:
+    text = clean_jats(markup)
+
+    assert text == clean_text(text)
+
+
+@pytest.mark.parametrize("piece", [*PIECES, "<tex-math><![CDATA[", "<math><mi>", "<inline-formula><tex-math>"])
+def test_many_of_anything_come_to_an_end(piece: str) -> None:
+    clean_jats(piece * (100_000 // len(piece)))
+    clean_jats("<tex-math>" + piece * (90_000 // len(piece)) + "</tex-math>")
+    clean_jats("<math>" + piece * (90_000 // len(piece)) + "</math>")
 
 
 def test_deeply_nested_html_is_quick() -> None:
