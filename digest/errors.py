@@ -35,6 +35,14 @@ class CollectError(DigestError):
     """Nobody must act yet: the other sources go on, and this one is asked again on the next run."""
 
 
+class ThrottledError(CollectError):
+    """The server wants to be left alone for now, whatever status it said so with."""
+
+
+class SuspiciousError(CollectError):
+    """An answer that is no listing at all: a maintenance page, a sign-in page, a bot check."""
+
+
 class DeliverError(DigestError):
     """One message could not be handed over."""
 

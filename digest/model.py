@@ -1,15 +1,16 @@
 """Frozen values that travel the line from a source's entry to a delivery; see docs/glossary.md."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import NewType
+from typing import Literal, NewType
 from zoneinfo import ZoneInfo
 
 PaperKey = NewType("PaperKey", str)
-"""Stable and versionless identity of a work: ``arxiv:2401.01234``, ``doi:10.1000/x``, ``url:https://…``, or, for an
-item of a feed that has none of these, ``guid:name of the feed:its id``."""
+"""Stable and versionless identity of a work: ``arxiv:2401.01234``, ``doi:10.1000/x``, ``pmid:123``, ``openreview:id``,
+``url:https://…``, or, for an item of a feed that has none of these, ``guid:name of the feed:its id``."""
 
 SubscriberId = NewType("SubscriberId", str)
 """A slug of the subscriber's name; never holds an address, so it may stand in logs and in the database."""
@@ -22,11 +23,17 @@ class Announcement(StrEnum):
     CROSS = "cross"
     REPLACE = "replace"
     REPLACE_CROSS = "replace-cross"
+    MENTION = "mention"
+    """Not announced at all: something more is said of a work that may be known, such as its stars."""
 
     @property
-    def is_news(self) -> bool:
-        """Whether readers are owed the paper: a replacement revises a work that was announced before."""
-        return self in (Announcement.NEW, Announcement.CROSS)
+    def is_replacement(self) -> bool:
+        """Whether the text is a newer version of a known one."""
+        return self in (Announcement.REPLACE, Announcement.REPLACE_CROSS)
+
+
+NEWS = frozenset({Announcement.NEW, Announcement.CROSS})
+"""What readers are owed unless they choose otherwise: a replacement revises a work that was announced before."""
 
 
 class LinkKind(StrEnum):
@@ -36,6 +43,8 @@ class LinkKind(StrEnum):
     PDF = "pdf"
     CODE = "code"
     PROJECT = "project"
+    DATASET = "dataset"
+    MODEL = "model"
     DISCUSSION = "discussion"
 
 
@@ -54,6 +63,24 @@ class Signals:
     upvotes: int | None = None
     comments: int | None = None
     stars: int | None = None
+    points: int | None = None
+    """On Hacker News, of the story with the most."""
+    citations: int | None = None
+
+    def __bool__(self) -> bool:
+        """Whether anything is said."""
+        return self != Signals()
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one source said of a paper's signals at one time; their growth is what trends."""
+
+    paper: PaperKey
+    source: str
+    at: datetime
+    """When we read it, timezone-aware, in UTC."""
+    signals: Signals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +96,15 @@ class Entry:
     published: datetime | None = None
     """When the source says it was announced, timezone-aware, in UTC."""
     announcement: Announcement = Announcement.NEW
+    version: int | None = None
+    """Of the text, where the source numbers its versions, as arXiv does."""
     signals: Signals = field(default_factory=Signals)
+    ids: tuple[PaperKey, ...] = ()
+    """Every other identity that the source states: the DOI of an arXiv paper, the arXiv id of an article."""
+    venue: str = ""
+    """Where it is published or accepted: ``NeurIPS 2026``, ``Nature``."""
+    summary: str = ""
+    """One sentence that a machine wrote, where the source has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +124,13 @@ class Paper:
     signals: Signals
     sources: tuple[str, ...]
     """Names of the sources that announced it, first one first."""
+    ids: tuple[PaperKey, ...] = ()
+    """Its other identities, as `Entry.ids`."""
+    venue: str = ""
+    summary: str = ""
+    origins: tuple[tuple[str, str], ...] = ()
+    """Field and the source it was taken from, for title, abstract, authors, venue and summary; and ``doi``, if the
+    venue was stated together with the DOI of a publication."""
 
     def link(self, kind: LinkKind) -> str | None:
         """The first address of this kind."""
@@ -142,6 +184,8 @@ class Subscriber:
     trending: int = 0
     """Besides the matches, this many of the most upvoted papers."""
     template: str = "daily"
+    language: str = ""
+    """A language tag such as ``de``; titles and summaries are translated into it if something can translate."""
 
 
 class Field(StrEnum):
@@ -182,6 +226,21 @@ class Match:
     """How well it fits, from 1; what counts is written in ``digest.match.topics``."""
 
 
+WordingKind = Literal["title", "summary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a language model wrote of one paper in one language."""
+
+    title: str
+    """Its title in that language, or empty."""
+    summary: str
+    """One sentence, or empty."""
+    by: str
+    """The model's name, which readers are shown."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
     """The ordered selection for one subscriber and one local date, before rendering."""
@@ -195,18 +254,27 @@ class Edition:
     """Shown in full, most upvoted first; never one of the matched."""
     rest: tuple[Paper, ...] = ()
     """Matched beyond the subscriber's limit, best first; named by title."""
-    absent_sources: tuple[str, ...] = ()
-    """Names of sources that could not be read, or not in full, for this edition."""
+    updated: tuple[Paper, ...] = ()
+    """Sent in an earlier edition and replaced by a newer version since; named by title."""
+    gaps: tuple[str, ...] = ()
+    """A line for each source that may have had more for this edition: which, and why."""
+    wordings: Mapping[PaperKey, Wording] = field(default_factory=dict, hash=False)
+    """What a language model wrote for this reader, where one is configured and was in time."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is owed."""
+        """Whether nothing is owed; news of papers that were sent before is no reason for a mail."""
         return not (self.matched or self.trending or self.rest)
+
+    @property
+    def shown(self) -> tuple[Paper, ...]:
+        """The papers it shows in full, in their order."""
+        return (*(match.paper for match in self.matched), *self.trending)
 
     @property
     def papers(self) -> tuple[Paper, ...]:
         """Every paper the edition carries, in the order in which it names them."""
-        return (*(match.paper for match in self.matched), *self.trending, *self.rest)
+        return (*self.shown, *self.rest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,16 +355,31 @@ class Delivery:
 
 
 class Verdict(StrEnum):
-    """How one poll of a source ended."""
+    """How one poll of a source ended; ``digest.collect.freshness`` has the rules."""
 
     FRESH = "fresh"
+    """It lists papers that it never listed before."""
     UNCHANGED = "unchanged"
-    """The server says that nothing changed since the last poll (HTTP 304)."""
+    """Everything in it is known, and nothing more was due."""
     QUIET = "quiet"
-    """A valid listing with nothing in it, as on a weekend."""
+    """A valid listing with nothing in it, on a day without one: a weekend, a holiday."""
+    STALE = "stale"
+    """A batch we already have, where a new one is due."""
     PARTIAL = "partial"
     """Some items or pages could not be read; the rest was taken."""
+    SUSPICIOUS = "suspicious"
+    """Not to be believed: empty where a batch is due, HTML, fewer entries than the page itself states."""
     FAILED = "failed"
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the source said all it had to say."""
+        return self in (Verdict.FRESH, Verdict.UNCHANGED, Verdict.QUIET)
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether a whole batch may be missing, so that other ways to it are worth trying."""
+        return self in (Verdict.STALE, Verdict.SUSPICIOUS, Verdict.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,13 +400,22 @@ class Poll:
     problems: tuple[str, ...] = ()
     """One line each, for people: what was skipped or went wrong, with the value."""
     validators: tuple[tuple[str, Validators], ...] = ()
-    """Per address that answered; stored in the same transaction as the entries, so neither is lost alone."""
+    """Of each address that answered, under a hash of its source and itself, as it may hold a key; stored in the same
+    transaction as the entries, so neither is lost alone."""
     took_s: float = 0.0
+    announce: frozenset[Announcement] = NEWS
+    """Which announcements are news; the others only update what is known."""
+    covers: bool = True
+    """Whether all that the window asked for was read, so that the next one begins where this one ends."""
+    via: tuple[str, ...] = ()
+    """Names of the alternatives that were asked because the first way was not enough, in order."""
+    is_extra: bool = False
+    """Whether readers miss nothing without it: it only says more of papers that are known."""
 
     @property
     def is_good(self) -> bool:
-        """Whether the source said all it had to say."""
-        return self.verdict not in (Verdict.FAILED, Verdict.PARTIAL)
+        """Whether nobody has to be told: the source said all it had to say, or is an extra."""
+        return self.verdict.is_good or self.is_extra
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

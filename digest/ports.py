@@ -1,16 +1,19 @@
 """The protocols between the core and the edges."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Protocol
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import ClassVar, Protocol
 
 from digest.model import (
+    NEWS,
+    Announcement,
     Delivery,
     DeliveryState,
     Edition,
     Entry,
     Message,
+    Observation,
     Paper,
     PaperKey,
     Poll,
@@ -18,17 +21,35 @@ from digest.model import (
     Recorded,
     SubscriberId,
     Validators,
+    Verdict,
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """The time a poll has to cover; both ends aware, in UTC."""
+    """The time a poll has to cover, and what is known of it; times are aware, in UTC."""
 
     since: datetime
-    """When the source last said all it had to say; a day before ``until`` if it never did."""
+    """Until when the source was read completely; a day before ``until`` if it never was."""
     until: datetime
     """The run's reference time."""
+    listed: int = 0
+    """Entries in its last good listing."""
+    papers: tuple[Paper, ...] = ()
+    """For a source that is asked about papers we know (`Source.asks_about_papers`): these, most urgent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request of a source."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Besides the usual ones; may hold a key, so they are never shown, and never sent on to another host."""
+    body: bytes | None = field(default=None, repr=False)
+    """JSON to be posted; without it the request is a GET."""
+    about: tuple[PaperKey, ...] = ()
+    """The papers that an answer is about, if it does not name them itself; comes back in the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +57,10 @@ class Page:
     """One fetched response, decoded from its content encoding."""
 
     url: str
+    """As asked, before redirects."""
     body: bytes
-    content_type: str
-    """The media type in lower case, without parameters; empty if the server gave none."""
     charset: str | None = None
+    about: tuple[PaperKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +70,34 @@ class Listing:
     entries: tuple[Entry, ...] = ()
     problems: tuple[str, ...] = ()
     """One line for each item that was skipped: which, and why."""
-    next_url: str | None = None
+    doubt: str = ""
+    """Why the page is not to be believed, though it could be read: fewer entries than it states."""
+    skip_days: frozenset[int] = frozenset()
+    """Days on which the source says that it lists nothing (RSS ``skipDays``); Monday is 0, in UTC."""
+    next: Ask | None = None
     """Asks for one more page."""
 
 
 class Source(Protocol):
-    """A place we poll. It does no I/O: it names addresses and parses bytes.
+    """A place we poll. It does no I/O: it names requests and parses bytes.
 
-    A source may also say ``missing_is_quiet = True``: then an address that is missing (HTTP 404) lists nothing, as
-    where each day has an address that exists only once the day has papers. Otherwise it is a failure.
+    Sources inherit from this protocol, and with it what holds for most of them.
     """
+
+    announce: frozenset[Announcement] = NEWS
+    """Which announcements are news; the others only update what is known."""
+    missing_is_quiet: ClassVar[bool] = False
+    """Whether an address that is missing (HTTP 404) lists nothing, as where each day has an address that exists only
+    once the day has papers. Otherwise it is a failure."""
+    asks_about_papers: ClassVar[bool] = False
+    """Whether it is asked after the others, about papers that they listed (`Window.papers`)."""
+    is_extra: ClassVar[bool] = False
+    """Whether it only says more of papers that others list, so that nobody misses one without it."""
+    is_standing: ClassVar[bool] = False
+    """Whether it shows its newest entries at all times, so that an empty listing is suspicious if the last was not."""
+
+    reach: ClassVar[timedelta | None] = None
+    """How far back it can be asked, at most; ``None`` if that is not a matter of time, or without end."""
 
     @property
     def name(self) -> str:
@@ -68,15 +107,58 @@ class Source(Protocol):
     def allow_private(self) -> bool:
         """Whether its addresses may lead to a private network (set by the operator only)."""
 
-    def first_urls(self, window: Window) -> Sequence[str]:
-        """The addresses to read for this window."""
+    def asks(self, window: Window) -> Sequence[Ask]:
+        """The requests that cover this window."""
 
     def parse(self, page: Page) -> Listing:
         """Read one page.
 
         Raises:
-            CollectError: The page is not what this source answers with (HTML, a throttling notice, broken JSON).
+            ThrottledError: The server wants us to come back later, and it says so in the page.
+            SuspiciousError: The page is not what this source answers with: HTML, for instance.
+            CollectError: Anything else that keeps the page from being read.
         """
+
+    def due(self, window: Window) -> Sequence[datetime]:  # noqa: ARG002  most sources follow no calendar
+        """The batches that this source should have shown since the window's start, as its calendar says: since when it
+        shows each, oldest first. Empty if it follows none.
+        """
+        return ()
+
+    def batch_of(self, entry: Entry) -> str | None:  # noqa: ARG002
+        """The batch that an entry tells the age of: where one of several is known while the others are new, it is
+        stale. ``None`` for an entry that tells nothing.
+        """
+        return ""
+
+    def alternatives(self, window: Window, stale: frozenset[str]) -> Sequence["Source"]:  # noqa: ARG002
+        """Other ways to the same papers, in the order to try them, for when this one is stale, suspicious or failed, or
+        leaves a gap. Their entries count as this source's.
+
+        Args:
+            window: What has to be covered.
+            stale: The batches that are stale; empty if all are missing.
+        """
+        return ()
+
+    @property
+    def covers_gap(self) -> bool:
+        """Whether one poll of it lists every batch since the window's start, not only the newest."""
+        return True
+
+
+class HostTurns(Protocol):
+    """When each host may be asked next; remembered between runs, and shared by runs at the same time."""
+
+    def take(self, host: str, spacing: timedelta, now: datetime) -> datetime:
+        """Reserve the next turn at this host, atomically: no two turns begin closer together than ``spacing``.
+
+        Returns:
+            When it begins; ``now`` or later.
+        """
+
+    def hold(self, host: str, until: datetime) -> None:
+        """Nobody asks this host before this time: it said so."""
 
 
 class Backend(Protocol):
@@ -107,13 +189,21 @@ class SourceState:
     """What is remembered of a source between runs."""
 
     name: str
-    verdict: str
+    verdict: Verdict
     polled_at: datetime
     last_good_at: datetime | None
-    entries: int
-    """Listed in the last poll."""
+    """Until when it was read completely."""
+    fresh_at: datetime | None
+    """When it last listed something new: its last good batch."""
+    listed: int
+    """Entries in the last complete listing."""
     new: int
-    """Of these, never seen before."""
+    """In the last poll: papers never seen before."""
+    merged: int
+    """In the last poll: papers known from another source, listed by this one for the first time."""
+    seen: int
+    """In the last poll: entries that are no news."""
+    took_s: float
     problem: str
     """First problem of the last poll, or empty."""
 
@@ -139,11 +229,21 @@ class PaperStore(Protocol):
     def record(self, poll: Poll, now: datetime) -> Recorded:
         """Merge one poll into the papers, with its validators and the source's state, in one transaction."""
 
-    def last_good(self, source: str) -> datetime | None:
-        """When this source was last read completely."""
+    def source_state(self, source: str) -> SourceState | None:
+        """What is remembered of this source."""
+
+    def seen(self, source: str, entries: Sequence[Entry], before: datetime | None = None) -> frozenset[PaperKey]:
+        """Keys of those entries whose work this source announced before, under whichever of its identities; of a
+        replacement, whose version it did.
+
+        Args:
+            source: Name of the source.
+            entries: What it lists.
+            before: Announcements that were stored at this time or later do not count.
+        """
 
     def validators(self) -> Mapping[str, Validators]:
-        """What to ask each known address with."""
+        """What to ask each known address with; see `Poll.validators`."""
 
     def latest_seq(self) -> int:
         """The number of the newest announcement; 0 in an empty database."""
@@ -152,10 +252,22 @@ class PaperStore(Protocol):
         """The number before that of the first announcement stored at this moment or later; else the newest number."""
 
     def announced(self, since_seq: int, through_seq: int) -> Sequence[Paper]:
-        """Papers announced as new or cross-listed with ``since_seq < seq <= through_seq``, in order of announcement."""
+        """Papers announced with ``since_seq < seq <= through_seq``, each once, in order of announcement.
+
+        Which announcements count was settled when they were recorded, by `Poll.announce`.
+        """
+
+    def replaced(self, since_seq: int, through_seq: int) -> frozenset[PaperKey]:
+        """Of the papers announced in between, those of which a newer version was, and nothing else."""
 
     def papers(self, keys: Sequence[PaperKey]) -> Sequence[Paper]:
-        """Known papers with these keys, in the order asked."""
+        """Known papers with these keys, or merged from works that had them, in the order asked."""
+
+    def recent(self, since: datetime, limit: int) -> Sequence[Paper]:
+        """Papers first seen since then, newest first."""
+
+    def observations(self, since: datetime, keys: Sequence[PaperKey] | None = None) -> Sequence[Observation]:
+        """What sources said of signals since then, oldest first; of these papers, or of all."""
 
     def find_paper(self, text: str) -> Paper | None:
         """The paper with this key, arXiv id, DOI or address, else the newest whose title contains the text."""

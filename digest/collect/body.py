@@ -11,6 +11,8 @@ from digest.text.clean import clean_text, fit
 
 # Small bodies may shrink a lot honestly.
 _RATIO_FREE_BYTES = 1024 * 1024
+# Decoded at a time, so that a bomb is noticed as early however large the pieces are that come from the network.
+_SLICE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,16 @@ async def read_body(response: httpx.Response, at: str, limits: Limits) -> Body:
     body, received = bytearray(), 0
     try:
         async for chunk in response.aiter_raw():
-            received += len(chunk)
-            body += unzip.decompress(chunk, limits.body_bytes + 1 - len(body)) if unzip else chunk
-            if len(body) > limits.body_bytes:
-                raise CollectError(f"more than {limits.body_bytes:,} bytes from {at}")
-            if len(body) > max(_RATIO_FREE_BYTES, received * limits.expansion):
-                raise CollectError(f"{received:,} bytes from {at} unpack to more than {limits.expansion} times as many")
+            for start in range(0, len(chunk), _SLICE_BYTES):
+                piece = chunk[start : start + _SLICE_BYTES]
+                received += len(piece)
+                body += unzip.decompress(piece, limits.body_bytes + 1 - len(body)) if unzip else piece
+                if len(body) > max(_RATIO_FREE_BYTES, received * limits.expansion):
+                    raise CollectError(f"the answer of {at} unpacks to more than {limits.expansion} times its size")
+                if max(len(body), received) > limits.body_bytes:
+                    raise CollectError(f"more than {limits.body_bytes:,} bytes from {at}")
     except zlib.error as exc:
         raise CollectError(f"broken gzip from {at} ({exc})") from exc
-    except (httpx.RemoteProtocolError, httpx.ReadError):
+    except (httpx.RemoteProtocolError, httpx.ReadError, httpx.ReadTimeout):
         return Body(bytes(body), is_whole=False)
     return Body(bytes(body), is_whole=not unzip or not received or (unzip.eof and not unzip.unused_data))

@@ -16,9 +16,9 @@ class Limits:
     """Of one decoded body."""
     expansion: int = 200
     """How many times larger than on the wire a decoded body may be."""
-    pages: int = 50
+    pages: int = 500
     """Of one source in one poll."""
-    entries: int = 5_000
+    entries: int = 20_000
     """Of one source in one poll."""
     redirects: int = 5
     tries: int = 4
@@ -30,5 +30,11 @@ class Limits:
     arxiv_spacing_s: float = 3.0
     spacing_s: float = 0.0
     """Between requests to any other host."""
+    # What these publish; see the sources that ask them.
+    host_spacing_s: tuple[tuple[str, float], ...] = (
+        ("api.semanticscholar.org", 1.0),
+        ("eutils.ncbi.nlm.nih.gov", 0.4),
+    )
+    """Between requests to hosts that want more."""
     problems: int = 20
     """Lines reported of one source."""
