@@ -1,16 +1,17 @@
 """The ledger: nothing is sent that is not claimed here first, so that no paper is lost and none is sent twice."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, exists, func, insert, or_, select, update
 
 from digest.errors import StoreError
 from digest.model import Delivery, DeliveryState, Edition, PaperKey, SubscriberId
 from digest.ports import EditionState
 from digest.store.database import batches, reading, writing
+from digest.store.rows import aliases_of
 from digest.store.schema import edition as e
 from digest.store.schema import edition_paper as ep
 
@@ -24,6 +25,9 @@ _HANDLED = (DeliveryState.ACCEPTED, DeliveryState.SKIPPED)
 _CLOSED = (DeliveryState.ACCEPTED, DeliveryState.FAILED, DeliveryState.SUPPRESSED, DeliveryState.UNCERTAIN)
 # Known not to have been sent, so that opening them again can send nothing twice.
 _REOPENABLE = (DeliveryState.SKIPPED, DeliveryState.EXPIRED)
+
+_UPDATED = "updated"
+"""The section of papers that were sent before, and are only named."""
 
 
 class SqlLedger:
@@ -126,7 +130,9 @@ class SqlLedger:
                 known.state not in _REOPENABLE or (edition.is_empty and known.state == DeliveryState.SKIPPED)
             ):
                 return False
-            if not {paper.key for paper in edition.papers}.isdisjoint(connection.scalars(_sent(subscriber))):
+            contents = _contents(connection, edition)
+            owed = {key for key, section in contents.items() if section != _UPDATED}
+            if not owed.isdisjoint(connection.scalars(_sent(subscriber))):
                 return False
             connection.execute(
                 update(e)
@@ -152,13 +158,11 @@ class SqlLedger:
                 connection.execute(ep.delete().where(ep.c.edition_id == edition_id))
             else:
                 edition_id = connection.scalar(
-                    insert(e)
-                    .values(**content, subscriber_id=subscriber, date=edition.date, created_at=now)
-                    .returning(e.c.id)
+                    insert(e).values(**content, subscriber_id=subscriber, date=edition.date).returning(e.c.id)
                 )
             rows = [
                 {"edition_id": edition_id, "position": position, "section": section, "paper_key": key}
-                for position, (section, key) in enumerate(_contents(edition))
+                for position, (key, section) in enumerate(contents.items())
             ]
             if rows:
                 connection.execute(insert(ep), rows)
@@ -166,8 +170,10 @@ class SqlLedger:
 
     def claim(self, now: datetime, only: Sequence[SubscriberId] | None = None) -> Delivery | None:
         """Take one delivery that may be tried now; see ``Ledger.claim``."""
-        may_be_tried = or_(
-            e.c.state == DeliveryState.PENDING, and_(e.c.state == DeliveryState.DEFERRED, e.c.next_try_at <= now)
+        may_be_tried = and_(
+            or_(e.c.state == DeliveryState.PENDING, and_(e.c.state == DeliveryState.DEFERRED, e.c.next_try_at <= now)),
+            # All its papers may have turned out to be others that were sent, while a run had it in hand.
+            exists().where(ep.c.edition_id == e.c.id),
         )
         with writing(self._engine) as connection:
             if only is None:
@@ -282,13 +288,20 @@ def _claim(connection: Connection, wanted: ColumnElement[bool], now: datetime) -
     )
 
 
-def _contents(edition: Edition) -> Iterator[tuple[str, PaperKey]]:
-    for match in edition.matched:
-        yield "matched", match.paper.key
-    for paper in edition.trending:
-        yield "trending", paper.key
-    for paper in edition.rest:
-        yield "rest", paper.key
+def _contents(connection: Connection, edition: Edition) -> dict[PaperKey, str]:
+    """Section by paper, in order, under the names that papers have by now: another run may have united some."""
+    sections = (
+        ("matched", [match.paper for match in edition.matched]),
+        ("trending", edition.trending),
+        ("rest", edition.rest),
+        (_UPDATED, edition.updated),
+    )
+    aliases = aliases_of(connection, {paper.key for _, papers in sections for paper in papers})
+    contents: dict[PaperKey, str] = {}
+    for section, papers in sections:
+        for paper in papers:
+            contents.setdefault(aliases.get(paper.key, paper.key), section)
+    return contents
 
 
 def _sent(subscriber: SubscriberId) -> Select[str]:
@@ -300,7 +313,7 @@ def _sent(subscriber: SubscriberId) -> Select[str]:
 
 
 def _for_people() -> Select[Any]:
-    papers = select(func.count()).where(ep.c.edition_id == e.c.id).scalar_subquery()
+    papers = select(func.count()).where(ep.c.edition_id == e.c.id, ep.c.section != _UPDATED).scalar_subquery()
     return select(e, papers.label("papers"))
 
 

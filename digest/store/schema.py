@@ -8,6 +8,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -19,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; revisions are numbered so that an older release can tell that a database is newer."""
 
 
@@ -34,7 +35,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError(f"{value} has no time zone")
+            raise TypeError(f"{value} has no time zone")
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
@@ -68,8 +69,26 @@ paper = Table(
     Column("comments", Integer),
     Column("stars", Integer),
     Column("sources", JSON, nullable=False),
+    Column("points", Integer),
+    Column("citations", Integer),
+    Column("ids", JSON, nullable=False, server_default="[]"),
+    Column("venue", Text, nullable=False, server_default=""),
+    Column("summary", Text, nullable=False, server_default=""),
+    Column("origins", JSON, nullable=False, server_default="[]"),
+    Index(None, "first_seen"),
 )
 
+# Every identity under which a work was ever listed, a title with its authors among them, leads to its paper.
+alias = Table(
+    "alias",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("paper_key", String, ForeignKey("paper.key"), nullable=False),
+    Index(None, "paper_key"),
+    sqlite_with_rowid=False,
+)
+
+# A row for each source that lists a paper, with version 0, and for each newer version that is news.
 # Readers are owed what has a number above the one their last settled edition ended with. A clock in its place would
 # lose papers: a run that read it earlier may commit later. AUTOINCREMENT never gives a number twice, and since writers
 # take turns from BEGIN IMMEDIATE on, numbers grow in the order of commits.
@@ -79,10 +98,26 @@ announcement = Table(
     Column("seq", Integer, primary_key=True, autoincrement=True),
     Column("paper_key", String, ForeignKey("paper.key"), nullable=False),
     Column("source", String, nullable=False),
-    Column("kind", String, nullable=False),
+    Column("version", Integer, nullable=False),
     Column("stored_at", UtcDateTime, nullable=False),
-    UniqueConstraint("paper_key", "source"),
+    Index(None, "paper_key"),
     sqlite_autoincrement=True,
+)
+
+observation = Table(
+    "observation",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("paper_key", String, ForeignKey("paper.key"), nullable=False),
+    Column("source", String, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("upvotes", Integer),
+    Column("comments", Integer),
+    Column("stars", Integer),
+    Column("points", Integer),
+    Column("citations", Integer),
+    Index(None, "paper_key"),
+    Index(None, "at"),
 )
 
 source = Table(
@@ -92,17 +127,22 @@ source = Table(
     Column("verdict", String, nullable=False),
     Column("polled_at", UtcDateTime, nullable=False),
     Column("last_good_at", UtcDateTime),
-    Column("entries", Integer, nullable=False),
+    Column("fresh_at", UtcDateTime),
+    Column("listed", Integer, nullable=False),
     Column("new", Integer, nullable=False),
+    Column("merged", Integer, nullable=False),
+    Column("seen", Integer, nullable=False),
+    Column("took_s", Float, nullable=False),
     Column("problem", Text, nullable=False),
 )
 
 validator = Table(
     "validator",
     metadata,
-    Column("url", String, primary_key=True),
+    Column("name", String, primary_key=True),
     Column("etag", Text),
     Column("last_modified", Text),
+    Column("at", UtcDateTime, nullable=False),
 )
 
 edition = Table(
@@ -119,7 +159,6 @@ edition = Table(
     Column("lease_until", UtcDateTime),
     Column("next_try_at", UtcDateTime),
     Column("detail", Text, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     UniqueConstraint("subscriber_id", "date"),
     Index(None, "state", "id"),
@@ -134,4 +173,25 @@ edition_paper = Table(
     Column("position", Integer, primary_key=True),
     Column("section", String, nullable=False),
     Column("paper_key", String, nullable=False),
+    Index(None, "paper_key"),
+)
+
+# When each host may be asked next.
+host = Table(
+    "host",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("next_at", UtcDateTime, nullable=False),
+)
+
+# What a language model wrote of a paper: kept for ever, so that no text is paid for twice.
+wording = Table(
+    "wording",
+    metadata,
+    Column("paper_key", String, primary_key=True),
+    Column("language", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("by", String, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
 )

@@ -1,0 +1,88 @@
+"""Moves what belongs to papers that turned out to be one work with others over to these."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, bindparam, delete, exists, select, update
+
+from digest.model import DeliveryState, PaperKey
+from digest.store.database import batches
+from digest.store.schema import alias as al
+from digest.store.schema import announcement as a
+from digest.store.schema import edition as e
+from digest.store.schema import edition_paper as ep
+from digest.store.schema import observation as o
+from digest.store.schema import paper as p
+from digest.store.schema import wording as w
+
+_WAITING = (DeliveryState.PENDING, DeliveryState.DEFERRED)
+_OPEN = (*_WAITING, DeliveryState.CLAIMED, DeliveryState.DOT)
+
+
+def move_papers(connection: Connection, moves: Sequence[tuple[PaperKey, PaperKey]], now: datetime) -> None:
+    """Let papers go over into others, with their announcements, observations, identities and places in editions.
+
+    What was sent under either key counts as sent. All announcements keep their numbers, so that whoever was owed one of
+    the two is owed the one that stays, unless it was sent to them.
+
+    Args:
+        connection: A writing transaction.
+        moves: The key that goes and the one that stays, which is none of those that go.
+        now: When this is learnt.
+    """
+    rows = [{"old": old, "new": new} for old, new in moves]
+    if not rows:
+        return
+    # What a model wrote of the paper that stays is kept; of both, only one could be shown.
+    other = w.alias()
+    same = and_(*(other.c[name] == w.c[name] for name in ("language", "kind", "by")))
+    is_free = ~exists().where(other.c.paper_key == bindparam("new"), same)
+    connection.execute(
+        update(w).where(w.c.paper_key == bindparam("old"), is_free).values(paper_key=bindparam("new")), rows
+    )
+    for table in (a, o, al, ep):
+        to_move = update(table).where(table.c.paper_key == bindparam("old")).values(paper_key=bindparam("new"))
+        connection.execute(to_move, rows)
+    connection.execute(delete(p).where(p.c.key == bindparam("old")), rows)
+    for keys in batches({new for _, new in moves}):
+        _name_once(connection, keys)
+        _take_back(connection, keys, now)
+
+
+def _name_once(connection: Connection, keys: Sequence[PaperKey]) -> None:
+    """Of two places of a paper in one edition the first one stays."""
+    other = ep.alias()
+    is_repeat = exists().where(
+        other.c.edition_id == ep.c.edition_id, other.c.paper_key == ep.c.paper_key, other.c.position < ep.c.position
+    )
+    connection.execute(delete(ep).where(ep.c.paper_key.in_(keys), is_repeat))
+
+
+def _take_back(connection: Connection, keys: Sequence[PaperKey], now: datetime) -> None:
+    """Take what was sent to a subscriber under the other key out of the edition that they wait for."""
+    sent, its = e.alias(), ep.alias()
+    was_sent = exists().where(
+        sent.c.subscriber_id == e.c.subscriber_id,
+        sent.c.state == DeliveryState.ACCEPTED,
+        its.c.edition_id == sent.c.id,
+        its.c.paper_key == ep.c.paper_key,
+    )
+    places = select(ep.c.edition_id, ep.c.position).join(e, e.c.id == ep.c.edition_id)
+    taken = connection.execute(places.where(ep.c.paper_key.in_(keys), e.c.state.in_(_OPEN), was_sent)).all()
+    if not taken:
+        return
+    rows = [{"the_edition": row.edition_id, "the_position": row.position} for row in taken]
+    is_taken = and_(ep.c.edition_id == bindparam("the_edition"), ep.c.position == bindparam("the_position"))
+    connection.execute(delete(ep).where(is_taken), rows)
+    # One that a run has in hand is that run's; if it comes back empty, `Ledger.claim` lets it lie.
+    connection.execute(
+        update(e)
+        .where(e.c.id == bindparam("the_edition"), e.c.state.in_(_WAITING), ~exists().where(ep.c.edition_id == e.c.id))
+        .values(
+            state=DeliveryState.SKIPPED,
+            next_try_at=None,
+            detail="all its papers turned out to have been sent under other names",
+            updated_at=now,
+        ),
+        [{"the_edition": row.edition_id} for row in taken],
+    )
