@@ -19,14 +19,21 @@ HTML_BYTES = 90_000
 _SIZES = (
     Sizes(abstract_chars=600, matched=100, trending=50, rest=200),
     Sizes(abstract_chars=400, matched=60, trending=30, rest=100),
-    Sizes(abstract_chars=250, matched=45, trending=20, rest=60),
-    Sizes(abstract_chars=120, matched=30, trending=10, rest=40),
-    Sizes(abstract_chars=0, matched=20, trending=5, rest=20),
-    Sizes(abstract_chars=0, matched=5, trending=2, rest=10),
+    Sizes(abstract_chars=250, matched=45, trending=20, rest=60, summary_chars=200),
+    Sizes(abstract_chars=120, matched=30, trending=10, rest=40, summary_chars=160),
+    Sizes(abstract_chars=0, matched=26, trending=7, rest=30, summary_chars=160),
+    Sizes(abstract_chars=0, matched=20, trending=5, rest=20, summary_chars=160),
+    Sizes(abstract_chars=0, matched=5, trending=2, rest=10, summary_chars=0),
 )
 
 
-def compose_message(edition: Edition, template: Template, *, sender: str, now: datetime) -> Message:
+def compose_message(
+    edition: Edition,
+    template: Template,
+    *,
+    sender: str,
+    now: datetime,
+) -> Message:
     """Render an edition for its subscriber.
 
     The same edition, template and ``now`` give the same bytes; the Message-ID does not even depend on ``now``.

@@ -5,21 +5,40 @@ from dataclasses import dataclass
 from datetime import date
 from urllib.parse import urlsplit
 
-from digest.model import Edition, Evidence, Field, LinkKind, Match, Paper, TopicMatch
+from digest.model import Edition, Evidence, Field, Link, LinkKind, Match, Paper, TopicMatch, Wording
 from digest.render.words import listed, plain, shorten
+from digest.text.clean import fit
 from digest.text.links import check_url
 
 _AUTHORS_SHOWN = 4
 _FOLLOWED_SHOWN = 4
 _CATEGORIES_SHOWN = 4
 _HITS_SHOWN = 6
+_SHORT_ABSTRACT = 200
+"""Says less than one sentence about the whole."""
+_GAPS_SHOWN = 10
+_GAP_CHARS = 160
 _LABELS = {
     LinkKind.ABSTRACT: "Abstract",
     LinkKind.PDF: "PDF",
     LinkKind.CODE: "Code",
     LinkKind.PROJECT: "Project",
+    LinkKind.DATASET: "Dataset",
+    LinkKind.MODEL: "Model",
     LinkKind.DISCUSSION: "Discussion",
 }
+"""In this order."""
+_HOST_LABELS = {
+    (LinkKind.ABSTRACT, "arxiv.org"): "arXiv",
+    (LinkKind.DISCUSSION, "news.ycombinator.com"): "Hacker News",
+}
+_ORIGINS = {
+    "arxiv": "arXiv",
+    "huggingface": "Hugging Face",
+    "openalex": "OpenAlex",
+    "semantic_scholar": "Semantic Scholar",
+}
+"""Of summaries, by the first part of the source's name; other sources are called as the operator does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +46,15 @@ class Sizes:
     """How much of an edition is shown, so that no client clips it."""
 
     abstract_chars: int
+    """Where it is less than `_SHORT_ABSTRACT`, papers with a summary go without."""
     matched: int
     """Matched papers shown in full; the others are named by title, before the rest."""
     trending: int
     """Trending papers shown in full; the others are named by title, after the matched ones."""
     rest: int
-    """Papers that the HTML names by title; the text, which no client clips, names them all."""
+    """Papers that the HTML names by title, and as many updated ones; the text, which no client clips, names them all.
+    """
+    summary_chars: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +82,16 @@ class ReasonView:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenView:
+    """What a machine wrote, and who it was."""
+
+    text: str
+    by: str
+    language: str
+    """A language tag, or empty for the paper's own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperView:
     """A paper shown in full."""
@@ -67,19 +99,26 @@ class PaperView:
     number: int
     """From 1, through all sections."""
     title: str
+    translation: WrittenView | None
+    """The title in the reader's language."""
     url: str | None
+    summary: WrittenView | None
+    """One sentence."""
     abstract: str
     """Shortened at the end of a sentence."""
     authors: tuple[AuthorView, ...]
     """The first few and those whom the reader follows, in the paper's order."""
     author_count: int
     categories: tuple[str, ...]
+    venue: str
     date: date
     upvotes: int | None
     comments: int | None
     stars: int | None
+    points: int | None
+    citations: int | None
     links: tuple[LinkView, ...]
-    """At most one of a kind."""
+    """At most one with the same label."""
     reasons: tuple[ReasonView, ...]
     found: tuple[str, ...]
     """The words that hit, as the paper prints them; for the filter ``marked``."""
@@ -124,11 +163,23 @@ class EditionView:
     """All that are named by title."""
     rest_shown: int
     """So many of them have room in the HTML; the text has room for all."""
-    absent_sources: tuple[str, ...]
+    updated: tuple[TitleView, ...]
+    """All that were sent before and replaced since."""
+    updated_shown: int
+    """So many of them have room in the HTML."""
+    gaps: tuple[str, ...]
+    """Which sources may have had more, and why: a line each."""
 
 
 def view_edition(edition: Edition, sizes: Sizes) -> EditionView:
-    """Turn an edition into what templates see."""
+    """Turn an edition into what templates see.
+
+    Args:
+        edition: What to show.
+        sizes: How much of it.
+    """
+    language = plain(edition.subscriber.language, 35)
+    wordings = edition.wordings
     shown = edition.matched[: sizes.matched]
     popular = edition.trending[: sizes.trending]
     rest = (
@@ -136,8 +187,14 @@ def view_edition(edition: Edition, sizes: Sizes) -> EditionView:
         *edition.rest,
         *edition.trending[sizes.trending :],
     )
-    matched = tuple(_matched(match, number, sizes) for number, match in enumerate(shown, start=1))
-    trending = tuple(_paper(paper, number, sizes) for number, paper in enumerate(popular, start=len(shown) + 1))
+    matched = tuple(
+        _matched(match, number, sizes, language, wordings.get(match.paper.key))
+        for number, match in enumerate(shown, start=1)
+    )
+    trending = tuple(
+        _paper(paper, number, sizes, language, wordings.get(paper.key))
+        for number, paper in enumerate(popular, start=len(shown) + 1)
+    )
     hit = {topic.topic for match in edition.matched for topic in match.topics}
     return EditionView(
         date=edition.date,
@@ -149,9 +206,11 @@ def view_edition(edition: Edition, sizes: Sizes) -> EditionView:
         sections=tuple(
             SectionView(name, papers) for name, papers in (("matched", matched), ("trending", trending)) if papers
         ),
-        rest=tuple(TitleView(_title(paper), _safe_url(paper.url)) for paper in rest),
+        rest=_titles(rest),
         rest_shown=min(len(rest), sizes.rest),
-        absent_sources=tuple(plain(name, 80) for name in edition.absent_sources),
+        updated=_titles(edition.updated),
+        updated_shown=min(len(edition.updated), sizes.rest),
+        gaps=_gaps(edition.gaps),
     )
 
 
@@ -164,33 +223,52 @@ def _title(paper: Paper) -> str:
     return plain(paper.title, 300) or "Untitled"
 
 
-def _matched(match: Match, number: int, sizes: Sizes) -> PaperView:
+def _titles(papers: Sequence[Paper]) -> tuple[TitleView, ...]:
+    return tuple(TitleView(_title(paper), _safe_url(paper.url)) for paper in papers)
+
+
+def _gaps(gaps: Sequence[str]) -> tuple[str, ...]:
+    shown = [plain(gap, _GAP_CHARS) for gap in gaps[:_GAPS_SHOWN]]
+    more = len(gaps) - len(shown)
+    return (*shown, f"{more:,} more") if more else tuple(shown)
+
+
+def _matched(match: Match, number: int, sizes: Sizes, language: str, wording: Wording | None) -> PaperView:
     evidence = [hit for topic in match.topics for hit in topic.evidence]
     reasons = tuple(ReasonView(plain(topic.topic, 80), _words(topic)) for topic in match.topics)
-    return _paper(match.paper, number, sizes, evidence, reasons)
+    return _paper(match.paper, number, sizes, language, wording, evidence, reasons)
 
 
 def _paper(
     paper: Paper,
     number: int,
     sizes: Sizes,
+    language: str,
+    wording: Wording | None,
     evidence: Sequence[Evidence] = (),
     reasons: tuple[ReasonView, ...] = (),
 ) -> PaperView:
+    summary = _summary(paper, language, wording, sizes.summary_chars)
+    abstract_chars = 0 if summary and sizes.abstract_chars < _SHORT_ABSTRACT else sizes.abstract_chars
     followed = {plain(hit.found, 80) for hit in evidence if hit.field is Field.AUTHOR}
     return PaperView(
         number=number,
         title=_title(paper),
+        translation=_translation(paper, language, wording),
         url=_safe_url(paper.url),
-        abstract=shorten(plain(paper.abstract, 20_000), sizes.abstract_chars),
+        summary=summary,
+        abstract=shorten(plain(paper.abstract, 20_000), abstract_chars),
         authors=_authors(paper.authors, followed),
         author_count=len(paper.authors),
         categories=tuple(plain(category, 40) for category in paper.categories[:_CATEGORIES_SHOWN]),
+        venue=plain(paper.venue, 80),
         # In UTC: sources date a day's listing at a midnight of theirs, which further west is still the day before.
         date=paper.published.date(),
         upvotes=paper.signals.upvotes,
         comments=paper.signals.comments,
         stars=paper.signals.stars,
+        points=paper.signals.points,
+        citations=paper.signals.citations,
         links=_links(paper),
         reasons=reasons,
         found=tuple(plain(hit.found) for hit in evidence if hit.field in (Field.TITLE, Field.ABSTRACT)),
@@ -207,14 +285,40 @@ def _authors(names: Sequence[str], followed: set[str]) -> tuple[AuthorView, ...]
     return (*shown, *[view for view in others if view.followed][:_FOLLOWED_SHOWN])
 
 
+def _translation(paper: Paper, language: str, wording: Wording | None) -> WrittenView | None:
+    text = plain(wording.title, 300) if wording and language else ""
+    if not wording or not text or text.casefold() == _title(paper).casefold():
+        return None
+    return WrittenView(text, plain(wording.by, 60), language)
+
+
+def _summary(paper: Paper, language: str, wording: Wording | None, limit: int) -> WrittenView | None:
+    """What was written for this reader, else what a source has."""
+    if wording and wording.summary:
+        text, by = wording.summary, plain(wording.by, 60)
+    else:
+        text, by, language = paper.summary, _origin(dict(paper.origins).get("summary", "")), ""
+    text = fit(plain(text, 1_000), limit) if limit else ""
+    return WrittenView(text, by, language) if text else None
+
+
+def _origin(source: str) -> str:
+    return _ORIGINS.get(source.partition(":")[0]) or plain(source, 60) or "a machine"
+
+
 def _links(paper: Paper) -> tuple[LinkView, ...]:
-    links: list[LinkView] = []
-    for kind, label in _LABELS.items():
-        url = next((safe for link in paper.links if link.kind is kind and (safe := check_url(link.url))), None)
-        if url and url not in (link.url for link in links):
-            is_arxiv = kind is LinkKind.ABSTRACT and urlsplit(url).hostname == "arxiv.org"
-            links.append(LinkView(kind.value, "arXiv" if is_arxiv else label, url))
-    return tuple(links)
+    links: dict[str, LinkView] = {}
+    kinds = list(_LABELS)
+    for link in sorted(paper.links, key=lambda link: kinds.index(link.kind)):
+        url = check_url(link.url)
+        if url and url not in (known.url for known in links.values()):
+            label = _label(link, url)
+            links.setdefault(label, LinkView(link.kind.value, label, url))
+    return tuple(links.values())
+
+
+def _label(link: Link, url: str) -> str:
+    return _HOST_LABELS.get((link.kind, urlsplit(url).hostname or ""), _LABELS[link.kind])
 
 
 def _words(match: TopicMatch) -> str:

@@ -1,6 +1,7 @@
 """The shipped template, compiled once for all tests; it is never changed by rendering."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -13,6 +14,7 @@ from digest.paths import shipped
 from digest.render.compile import HTML, SUBJECT, TEXT, Template, load_template
 from digest.render.compose import compose_message
 from tests.builders import NOW
+from tests.render.samples import WORDINGS
 
 SENDER = "Paperround <digest@example.org>"
 
@@ -24,7 +26,8 @@ def daily() -> Template:
 
 @pytest.fixture(scope="session")
 def compose(daily: Template) -> Callable[[Edition], Message]:
-    return lambda edition: compose_message(edition, daily, sender=SENDER, now=NOW)
+    """As for a reader for whom a language model wrote what `WORDINGS` has, if it is about these papers at all."""
+    return lambda edition: compose_message(replace(edition, wordings=WORDINGS), daily, sender=SENDER, now=NOW)
 
 
 @pytest.fixture

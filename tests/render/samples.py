@@ -12,10 +12,12 @@ from digest.model import (
     LinkKind,
     Match,
     Paper,
+    PaperKey,
     Schedule,
     Signals,
     Topic,
     TopicMatch,
+    Wording,
 )
 from tests.builders import a_paper, a_subscriber, an_edition
 
@@ -23,10 +25,27 @@ VISION = "Vision-language pre-training"
 SPEECH = "Speech and low-resource languages"
 
 
+WORDINGS = {
+    PaperKey("arxiv:2611.00002"): Wording(
+        title="Elsternbrücke: ein Benchmark für Bild-Sprach-Vortraining in kleinen Sprachen",
+        summary=(
+            "Ein erfundener Benchmark mit zweiundvierzig kleinen Sprachen zeigt, dass heutige Modelle in "
+            "einunddreißig von ihnen nicht besser als der Zufall sind."
+        ),
+        by="invented-7b",
+    ),
+    PaperKey("arxiv:2611.00003"): Wording(
+        title="Exakte Softmax-Aufmerksamkeit in O(n log n) für x ∈ ℝⁿ", summary="", by="invented-7b"
+    ),
+}
+"""What a language model wrote for the reader of the full edition."""
+
+
 def a_full_edition() -> Edition:
     subscriber = replace(
         a_subscriber("Ada Example"),
         zone=ZoneInfo("Europe/Berlin"),
+        language="de",
         schedule=Schedule("weekdays at 07:30", "30 7 * * 1-5"),
         topics=(Topic(name=VISION, any=("CLIP", "benchmark*")), Topic(name=SPEECH, authors=("Kwame Invented",))),
     )
@@ -45,7 +64,14 @@ def a_full_edition() -> Edition:
                 )
             )
         ),
-        absent_sources=("bioRxiv",),
+        updated=(
+            a_paper(30, title="Prompts Before Pictures: A Second Look"),
+            a_paper(31, title="On the Patience of Reviewers"),
+        ),
+        gaps=(
+            "arxiv:cs.CL: no new batch where one was due; last on Thu 19 Nov",
+            "biorxiv:neuroscience: HTTP 503, 4 tries in 61 s",
+        ),
     )
 
 
@@ -72,13 +98,19 @@ def _matched() -> tuple[Match, ...]:
             "Zoë Imagined",
         ),
         categories=("cs.CV", "cs.CL", "cs.LG"),
-        signals=Signals(upvotes=128, comments=14, stars=2310),
+        signals=Signals(upvotes=128, comments=14, stars=2310, points=87, citations=3),
+        venue="NeurIPS 2026",
+        summary="Asking an encoder the same question twice, in two wordings, undoes most of the harm of fog.",
+        origins=(("title", "arxiv:cs.CL"), ("summary", "huggingface:daily")),
         links=(
             Link(LinkKind.ABSTRACT, "https://arxiv.org/abs/2611.00001"),
             Link(LinkKind.PDF, "https://arxiv.org/pdf/2611.00001"),
             Link(LinkKind.CODE, "https://github.com/example/lanterns"),
             Link(LinkKind.PROJECT, "https://lanterns.example.org/"),
             Link(LinkKind.DISCUSSION, "https://huggingface.co/papers/2611.00001"),
+            Link(LinkKind.DISCUSSION, "https://news.ycombinator.com/item?id=1"),
+            Link(LinkKind.DATASET, "https://huggingface.co/datasets/example/lanterns"),
+            Link(LinkKind.MODEL, "https://huggingface.co/example/lanterns"),
         ),
     )
     second = a_paper(
@@ -163,7 +195,7 @@ def _trending() -> tuple[Paper, ...]:
             ),
             authors=("Priya Fictional", "Jonas Sample", "Mei Placeholder", "Ola Example"),
             categories=("cs.LG",),
-            signals=Signals(upvotes=342, comments=27, stars=5120),
+            signals=Signals(upvotes=342, comments=27, stars=5120, points=1),
             published=first.published - day,
         ),
         replace(

@@ -1,0 +1,1 @@
+"""Optional: a language model writes one-sentence summaries, and titles and summaries in a reader's language."""
