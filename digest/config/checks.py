@@ -29,6 +29,36 @@ _ARCHIVES_ALONE = (
     "gr-qc", "hep-ex", "hep-lat", "hep-ph", "hep-th", "math-ph", "nucl-ex", "nucl-th", "quant-ph",
 )  # fmt: skip
 _SUBJECT = re.compile(r"\*|[A-Z]{2}|[a-z]{3,8}(-[a-z]{2,5})?|[a-z]{2,5}-[a-z]{2,5}")
+_BIORXIV = (
+    "animal behavior and cognition", "biochemistry", "bioengineering", "bioinformatics", "biophysics", "cancer biology",
+    "cell biology", "clinical trials", "developmental biology", "ecology", "epidemiology", "evolutionary biology",
+    "genetics", "genomics", "immunology", "microbiology", "molecular biology", "neuroscience", "paleontology",
+    "pathology", "pharmacology and toxicology", "physiology", "plant biology", "scientific communication and education",
+    "synthetic biology", "systems biology", "zoology",
+)  # fmt: skip
+# As the API spells them: the website says "HIV/AIDS", and adds brackets to endocrinology and infectious diseases.
+_MEDRXIV = (
+    "addiction medicine", "allergy and immunology", "anesthesia", "cardiovascular medicine",
+    "dentistry and oral medicine", "dermatology", "emergency medicine", "endocrinology", "epidemiology",
+    "forensic medicine", "gastroenterology", "genetic and genomic medicine", "geriatric medicine", "health economics",
+    "health informatics", "health policy", "health systems and quality improvement", "hematology", "hiv aids",
+    "infectious diseases", "intensive care and critical care medicine", "medical education", "medical ethics",
+    "nephrology", "neurology", "nursing", "nutrition", "obstetrics and gynecology",
+    "occupational and environmental health", "oncology", "ophthalmology", "orthopedics", "otolaryngology",
+    "pain medicine", "palliative medicine", "pathology", "pediatrics", "pharmacology and therapeutics",
+    "primary care research", "psychiatry and clinical psychology", "public and global health", "radiology and imaging",
+    "rehabilitation medicine and physical therapy", "respiratory medicine", "rheumatology",
+    "sexual and reproductive health", "sports medicine", "surgery", "toxicology", "transplantation", "urology",
+)  # fmt: skip
+# Every language with two letters in the registry of RFC 5646; of those with three, there are thousands.
+_LANGUAGES = (
+    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en"
+    " eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv"
+    " ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne"
+    " ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st"
+    " su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu"
+)
+_LANGUAGE_TAG = re.compile(r"(?P<language>[a-z]{2,3})(?:-(?P<script>[a-z]{4}))?(?:-(?P<region>[a-z]{2}|\d{3}))?")
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """``${NAME}``: the value is in the environment."""
 
@@ -88,6 +118,84 @@ def check_category(text: str) -> str:
     if not _SUBJECT.fullmatch(subject):
         raise ComplaintError(f"{shown(text)} is not an arXiv category", f"write as in cs.CL, or '{archive}.*' for all")
     return f"{archive}.{subject}"
+
+
+def check_biorxiv_category(text: str) -> str:
+    """A category of bioRxiv as its API spells it, or ``all``."""
+    return _preprint_category(text, "bioRxiv", _BIORXIV)
+
+
+def check_medrxiv_category(text: str) -> str:
+    """A category of medRxiv as its API spells it, or ``all``."""
+    return _preprint_category(text, "medRxiv", _MEDRXIV)
+
+
+def _preprint_category(text: str, server: str, known: tuple[str, ...]) -> str:
+    name = " ".join(re.sub(r"\(.*\)|[/_-]", " ", text).lower().split())
+    if name not in ("all", *known):
+        near = nearest(name, known)
+        hint = f"did you mean '{near}'?" if near else f"known: all, {', '.join(known)}"
+        raise ComplaintError(f"{shown(text)} is not a category of {server}", hint)
+    return name
+
+
+def check_issn(text: str) -> str:
+    """An ISSN whose check digit is right."""
+    issn = text.strip().upper()
+    match = re.fullmatch(r"(\d{4})-?(\d{3})([\dX])", issn, re.ASCII)
+    if match is None:
+        raise ComplaintError(f"{shown(text)} is not an ISSN", "write as in 1476-4687; the journal's own page names it")
+    digits = match[1] + match[2]
+    rest = -sum(weight * int(digit) for weight, digit in zip(range(8, 1, -1), digits, strict=True)) % 11
+    if match[3] != "0123456789X"[rest]:
+        raise ComplaintError(
+            f"{shown(text)} is not an ISSN: its last digit does not fit the others", "check it for typing errors"
+        )
+    return f"{match[1]}-{match[2]}{match[3]}"
+
+
+def check_query(text: str) -> str:
+    """What a service is asked to search for."""
+    text = " ".join(text.split())
+    if not any(sign.isalnum() for sign in text):
+        raise ComplaintError(f"{shown(text)} asks for nothing", "write at least one word")
+    if len(text) > 1_000 or not text.isprintable():
+        raise ComplaintError(f"{shown(text)} is not a query", "use up to 1,000 printable characters")
+    return text
+
+
+def check_venue(text: str) -> str:
+    """The id of a venue on OpenReview."""
+    text = text.strip()
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)+", text, re.ASCII):
+        raise ComplaintError(
+            f"{shown(text)} is not the id of a venue",
+            "it stands after 'id=' in the address of the venue's page, such as ICLR.cc/2026/Conference",
+        )
+    return text
+
+
+def check_openalex_topic(text: str) -> str:
+    """The id of a topic, which may be written as its address."""
+    match = re.fullmatch(r"(?:https://(?:api\.)?openalex\.org/(?:topics/)?)?(T[0-9]{1,9})", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise ComplaintError(
+            f"{shown(text)} is not a topic of OpenAlex", "write its id, such as T10653, or search for words"
+        )
+    return match[1].upper()
+
+
+def check_language(text: str) -> str:
+    """A language tag (RFC 5646) of language, script and region, or nothing."""
+    match = _LANGUAGE_TAG.fullmatch(text.strip().replace("_", "-").lower())
+    if text.strip() and (
+        match is None or (len(match["language"]) == 2 and match["language"] not in _LANGUAGES.split())
+    ):
+        raise ComplaintError(f"{shown(text)} is not a language tag", "write as in de, fr, pt-BR or zh-Hant")
+    if match is None:
+        return ""
+    parts = (match["language"], (match["script"] or "").title(), (match["region"] or "").upper())
+    return "-".join(filter(None, parts))
 
 
 def check_zone(value: object) -> object:
@@ -187,6 +295,15 @@ def check_url(text: str) -> str:
         raise ComplaintError(f"the address {shown(text)} holds a user or password", "only open addresses can be read")
     if parts.scheme not in ("http", "https") or not host or not text.isprintable() or " " in text:
         raise ComplaintError(f"{shown(text)} is not a web address", "write as in https://example.org/rss")
+    return text
+
+
+def check_file(text: str) -> str:
+    """The path of a file; whether it exists is known where it is read."""
+    if "://" in text:
+        raise ComplaintError(f"{shown(text)} is an address, not a file", "save it as a file first")
+    if not text.strip() or not text.isprintable():
+        raise ComplaintError(f"{shown(text)} is not the path of a file", "write as in feeds.opml")
     return text
 
 

@@ -60,7 +60,9 @@ class Faults:
             return
         key = str(next((part for part in reversed(here) if isinstance(part, str)), ""))
         if error["type"] == "extra_forbidden":
-            self.add_unknown_key(place, key, model)
+            *above, _ = error["loc"]
+            inner = model.model_fields[str(above[0])].annotation if above else model
+            self.add_unknown_key((*place, *above), key, inner if isinstance(inner, type) else model)
         elif error["type"] == "missing":
             self.add(place, f"'{key}' is missing", _MISSING.get(key, START_HINT))
         else:

@@ -1,17 +1,25 @@
 """What each part of the subscribers file may hold; the JSON Schema for editors is made from these models."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from digest.config.checks import (
+    check_biorxiv_category,
     check_category,
     check_email,
+    check_file,
     check_id,
+    check_issn,
+    check_language,
+    check_medrxiv_category,
     check_name,
+    check_openalex_topic,
+    check_query,
     check_schedule,
     check_template,
     check_url,
+    check_venue,
     check_word,
     check_zone,
 )
@@ -20,17 +28,30 @@ from digest.config.problems import ComplaintError, shown
 DEFAULT_SCHEDULE = "daily at 07:30"
 
 
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+_Item = TypeVar("_Item")
 
 
-def _words_schema(description: str) -> WithJsonSchema:
-    word = {"type": "string", "minLength": 1}
+def _as_tuple(value: object) -> object:
+    """A single word stands for a list of one."""
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+def _once(items: tuple[_Item, ...]) -> tuple[_Item, ...]:
+    return tuple(dict.fromkeys(items))
+
+
+def _or_text(schema: dict[str, Any]) -> None:
+    schema["anyOf"] = [{"type": "string", "minLength": 1}, {"$ref": schema.pop("$ref")}]
+
+
+def _words_schema(description: str, *known: str) -> WithJsonSchema:
+    word = {"type": "string", "enum": list(known)} if known else {"type": "string", "minLength": 1}
     return WithJsonSchema({"anyOf": [{"type": "array", "items": word}, word], "description": description})
 
 
-_Words = Annotated[list[Annotated[str, AfterValidator(check_word)]], BeforeValidator(_as_list)]
-_Categories = Annotated[list[Annotated[str, AfterValidator(check_category)]], BeforeValidator(_as_list)]
+_Several = Annotated[tuple[_Item, ...], BeforeValidator(_as_tuple), AfterValidator(_once)]
+_Words = _Several[Annotated[str, AfterValidator(check_word)]]
+_Categories = _Several[Annotated[str, AfterValidator(check_category)]]
 _Name = Annotated[str, AfterValidator(check_name)]
 _Url = Annotated[str, AfterValidator(check_url)]
 _Zone = Annotated[str, BeforeValidator(check_zone), WithJsonSchema({"type": "string", "examples": ["Europe/Berlin"]})]
@@ -53,6 +74,7 @@ _Schedule = Annotated[
 _Limit = Annotated[int, Field(ge=1, le=500)]
 _Trending = Annotated[int, Field(ge=0, le=50)]
 _Template = Annotated[str, AfterValidator(check_template)]
+_Language = Annotated[str, AfterValidator(check_language), Field(examples=["de", "fr", "pt-BR", "zh"])]
 
 
 class _Part(BaseModel):
@@ -66,16 +88,16 @@ class TopicEntry(_Part):
     """Shown in the mail as the reason why a paper is in it."""
     any: Annotated[
         _Words, _words_schema("Words or phrases of which at least one must be in the title or abstract.")
-    ] = []
-    all: Annotated[_Words, _words_schema("Words or phrases that must all be in the title or abstract.")] = []
-    none: Annotated[_Words, _words_schema("Words or phrases that must not be in the title or abstract.")] = []
+    ] = ()
+    all: Annotated[_Words, _words_schema("Words or phrases that must all be in the title or abstract.")] = ()
+    none: Annotated[_Words, _words_schema("Words or phrases that must not be in the title or abstract.")] = ()
     categories: Annotated[
         _Categories,
         _words_schema("arXiv categories, of which the paper has at least one: cs.CL, hep-th, or cs.* for all."),
-    ] = []
+    ] = ()
     authors: Annotated[
         _Words, _words_schema("Authors, of whom at least one wrote the paper: Yann LeCun, or He, Kaiming.")
-    ] = []
+    ] = ()
 
     @model_validator(mode="after")
     def _wants_something(self) -> Self:
@@ -100,6 +122,8 @@ class Defaults(_Part):
     """Besides the matches, this many of the most upvoted papers of the window."""
     template: _Template = "daily"
     """The folder of the template."""
+    language: _Language = ""
+    """A language tag: titles and summaries are translated into it, if an endpoint is set that can."""
 
 
 class SubscriberEntry(Defaults):
@@ -120,6 +144,8 @@ class SubscriberEntry(Defaults):
 class _SourceEntry(_Part):
     name: _Name | None = None
     """Shown where the source is named; must be unique."""
+    url: _Url | None = None
+    """A mirror that is read instead."""
     allow_private: bool = False
     """Whether the address may lead into a private network."""
 
@@ -128,17 +154,117 @@ class ArxivEntry(_SourceEntry):
     """The daily announcements of arXiv, all categories in one request."""
 
     arxiv: Annotated[_Categories, _words_schema("arXiv categories, such as cs.CL."), Field(min_length=1)]
-    url: _Url | None = None
-    """A mirror of the feed."""
+    announce: Annotated[
+        _Several[Literal["new", "cross", "replace"]],
+        Field(min_length=1),
+        _words_schema(
+            "Which announcements are news: new, cross (listed from another category), replace (a newer version).",
+            "new",
+            "cross",
+            "replace",
+        ),
+    ] = ("new", "cross")
+    listing_url: _Url | None = None
+    """A mirror of the listing pages, the second way to the announcements."""
+    oai_url: _Url | None = None
+    """A mirror of the OAI-PMH interface, the third way."""
+    api_url: _Url | None = None
+    """A mirror of the query API, the fourth way."""
 
 
 class HuggingFaceEntry(_SourceEntry):
-    """Hugging Face's Daily Papers: upvotes, comments, GitHub stars, summaries."""
+    """The papers that Hugging Face's community puts forward: upvotes, comments, GitHub stars, summaries."""
 
-    huggingface: Literal["daily"]
+    huggingface: Literal["daily", "weekly", "monthly", "trending"]
     """Which list to read."""
-    url: _Url | None = None
-    """A mirror of the list."""
+
+
+class BiorxivEntry(_SourceEntry):
+    """Preprints in biology, each with its abstract."""
+
+    biorxiv: Annotated[
+        _Several[Annotated[str, AfterValidator(check_biorxiv_category)]],
+        Field(min_length=1),
+        _words_schema("all, or bioRxiv's categories, such as neuroscience."),
+    ]
+
+
+class MedrxivEntry(_SourceEntry):
+    """Preprints in medicine, each with its abstract."""
+
+    medrxiv: Annotated[
+        _Several[Annotated[str, AfterValidator(check_medrxiv_category)]],
+        Field(min_length=1),
+        _words_schema("all, or medRxiv's categories, such as epidemiology."),
+    ]
+
+
+class PubmedEntry(_SourceEntry):
+    """What PubMed took in for one of its queries."""
+
+    pubmed: Annotated[str, AfterValidator(check_query)]
+    """A query as PubMed's own search box takes it: "crispr[Title] AND review[pt]"."""
+
+
+class CrossrefEntry(_SourceEntry):
+    """New articles of journals, as their publishers register them."""
+
+    crossref: Annotated[
+        _Several[Annotated[str, AfterValidator(check_issn)]],
+        Field(min_length=1),
+        _words_schema("ISSNs of the journals, such as 1476-4687."),
+    ]
+
+
+class OpenReviewEntry(_SourceEntry):
+    """The papers of one conference on OpenReview."""
+
+    openreview: Annotated[str, AfterValidator(check_venue), Field(examples=["ICLR.cc/2026/Conference"])]
+    """The venue's id."""
+
+
+class OpenAlexQuery(_Part):
+    """What to ask OpenAlex for: works that meet every part that is given."""
+
+    topics: Annotated[
+        _Several[Annotated[str, AfterValidator(check_openalex_topic)]],
+        _words_schema("OpenAlex topics, of which a work has one: T10653."),
+    ] = ()
+    search: Annotated[str, AfterValidator(check_query)] | None = None
+    """Words in title and abstract."""
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if not (self.topics or self.search):
+            raise ComplaintError("'openalex' is empty", "say what to ask for: topics or search")
+        return self
+
+
+class OpenAlexEntry(_SourceEntry):
+    """Works of every field; needs a key (DIGEST_KEYS__OPENALEX)."""
+
+    openalex: Annotated[
+        OpenAlexQuery, BeforeValidator(lambda value: {"search": value} if isinstance(value, str) else value)
+    ] = Field(json_schema_extra=_or_text)
+    """Words to search for, or topics and words."""
+
+
+class SemanticScholarEntry(_SourceEntry):
+    """Citations and one-sentence summaries of papers that other sources list."""
+
+    semantic_scholar: Literal["enrich"]
+
+
+class HackerNewsEntry(_SourceEntry):
+    """Points and discussions on Hacker News of papers that other sources list."""
+
+    hackernews: Literal["points"]
+
+
+class GitHubEntry(_SourceEntry):
+    """Stars of the code of papers that other sources list."""
+
+    github: Literal["stars"]
 
 
 class FeedEntry(_SourceEntry):
@@ -146,21 +272,59 @@ class FeedEntry(_SourceEntry):
 
     feed: _Url
     """The address of the feed."""
-    url: _Url | None = None
-    """A mirror of the feed, read instead."""
+
+    @property
+    def address(self) -> str:
+        """What is read."""
+        return self.url or self.feed
 
 
-SOURCE_KINDS: dict[str, type[ArxivEntry | HuggingFaceEntry | FeedEntry]] = {
+class OpmlEntry(_Part):
+    """Every feed of a list, as feed readers export it."""
+
+    opml: Annotated[str, AfterValidator(check_file)]
+    """The file, seen from the folder of this one."""
+    allow_private: bool = False
+    """Whether the addresses in it may lead into a private network."""
+
+
+SourceEntry = (
+    ArxivEntry
+    | HuggingFaceEntry
+    | BiorxivEntry
+    | MedrxivEntry
+    | PubmedEntry
+    | CrossrefEntry
+    | OpenReviewEntry
+    | OpenAlexEntry
+    | SemanticScholarEntry
+    | HackerNewsEntry
+    | GitHubEntry
+    | FeedEntry
+)
+"""A source as it is written."""
+
+SOURCE_KINDS: dict[str, type[SourceEntry | OpmlEntry]] = {
     "arxiv": ArxivEntry,
     "huggingface": HuggingFaceEntry,
+    "biorxiv": BiorxivEntry,
+    "medrxiv": MedrxivEntry,
+    "pubmed": PubmedEntry,
+    "crossref": CrossrefEntry,
+    "openreview": OpenReviewEntry,
+    "openalex": OpenAlexEntry,
+    "semantic_scholar": SemanticScholarEntry,
+    "hackernews": HackerNewsEntry,
+    "github": GitHubEntry,
     "feed": FeedEntry,
+    "opml": OpmlEntry,
 }
 
 
 class SubscribersFile(_Part):
     """The sources a Paperround reads and the people it writes to."""
 
-    sources: list[ArxivEntry | HuggingFaceEntry | FeedEntry]
+    sources: list[SourceEntry | OpmlEntry]
     """Where papers come from."""
     defaults: Defaults = Defaults()
     """What holds for every subscriber who says nothing else."""

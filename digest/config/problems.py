@@ -32,7 +32,7 @@ class ComplaintError(ValueError):
         self.hint = hint
 
 
-def shown(value: object) -> str:
+def shown(value: object, limit: int = 60) -> str:
     """A value from the file as it may be quoted in a message: on one line, shortened, and without addresses."""
     match value:
         case None:
@@ -44,7 +44,7 @@ def shown(value: object) -> str:
         case list():
             return "a list"
     text = mask_addresses("".join(sign if sign.isprintable() else " " for sign in str(value)))
-    return f"'{text[:59]}…'" if len(text) > 60 else f"'{text}'"
+    return f"'{text[: limit - 1]}…'" if len(text) > limit else f"'{text}'"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -63,6 +63,7 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
 
 _TOLD = {
     "list_type": ("must be a list", "write [one, two], or each on its own line after '- '"),
+    "tuple_type": ("must be a list", "write [one, two], or each on its own line after '- '"),
     "model_type": ("must hold keys and values", "write each as key: value"),
     "int_type": ("must be a whole number", "write it in digits, without quotes"),
     "int_parsing": ("must be a whole number", "write it in digits"),

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from digest.config.checks import check_address
+from digest.config.checks import check_address, check_url
 from digest.config.problems import ComplaintError, ConfigProblems, nearest, shown, told
 from digest.errors import ConfigError
 from digest.model import Security
@@ -71,6 +72,18 @@ def _check_database(url: str) -> str:
     return url
 
 
+def _check_proxy(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value().strip()
+    try:
+        parts = urlsplit(text)
+        is_right = parts.scheme in ("http", "https") and parts.hostname and parts.port is not None
+    except ValueError:
+        is_right = False
+    if not is_right or parts.path.strip("/") or parts.query or not text.isprintable() or " " in text:
+        raise ComplaintError("the value is not the address of a proxy", "write as in http://proxy.example.org:3128")
+    return SecretStr(text)
+
+
 class Smtp(BaseModel):
     """The mail server that sends."""
 
@@ -99,6 +112,51 @@ class Smtp(BaseModel):
             raise ComplaintError(
                 f"DIGEST_SMTP__{given} is set but DIGEST_SMTP__{other} is not", "set both to sign in, or neither"
             )
+        return self
+
+
+class Keys(BaseModel):
+    """What sources know us by; each is free of charge, and most are needless."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    huggingface: SecretStr | None = None
+    pubmed: SecretStr | None = None
+    openalex: SecretStr | None = None
+    openreview: SecretStr | None = None
+    semantic_scholar: SecretStr | None = None
+    github: SecretStr | None = None
+
+
+class Llm(BaseModel):
+    """An OpenAI-compatible endpoint that writes summaries and translations."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    url: Annotated[str, AfterValidator(check_url)] | None = None
+    """Where its API begins: ``https://api.example.org/v1``."""
+    model: str | None = None
+    key: SecretStr | None = None
+    papers: Annotated[int, Field(ge=1, le=1_000)] = 30
+    """At most this many texts in one run."""
+    seconds: Annotated[int, Field(ge=1, le=3_600)] = 60
+    """For all of them together."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.url is None) != (self.model is None):
+            given, other = ("URL", "MODEL") if self.url else ("MODEL", "URL")
+            raise ComplaintError(
+                f"DIGEST_LLM__{given} is set but DIGEST_LLM__{other} is not",
+                "set both to have summaries and translations, or neither",
+            )
+        if self.url and self.key:
+            parts = urlsplit(self.url)
+            if parts.scheme == "http" and not Security.NONE.permits(parts.hostname or ""):
+                raise ComplaintError(
+                    "DIGEST_LLM__KEY would go over an open line",
+                    "write DIGEST_LLM__URL with https, or leave the key out",
+                )
         return self
 
 
@@ -131,9 +189,20 @@ class Settings(BaseSettings):
     """What sources are told about who asks: an address or a page of the operator's, if they choose to give one."""
     catch_up_days: Annotated[int, Field(ge=1, le=30)] = 3
     """An edition is still sent this many days late."""
+    keys: Keys = Keys()
+    proxy: Annotated[SecretStr, AfterValidator(_check_proxy)] | None = None
+    """Through which all sources are read: ``http://host:port``, with ``user:password@`` if it asks for them."""
+    llm: Llm = Llm()
 
 
-_SECRETS = ("smtp.username", "smtp.password", "database_url")
+_SECRETS = (
+    "smtp.username",
+    "smtp.password",
+    "database_url",
+    *(f"keys.{name}" for name in Keys.model_fields),
+    "proxy",
+    "llm.key",
+)
 """Settings that may also be read from a file, named by the variable with ``_FILE``; their values are never shown."""
 
 
@@ -153,10 +222,11 @@ def load_settings() -> Settings:
     except ValidationError as exc:
         problems.extend(_problem(error) for error in exc.errors(include_url=False))
     except SettingsError as exc:
-        problem = "a group of settings is not JSON"
-        raise ConfigProblems(
-            [ConfigError(problem, where="DIGEST_SMTP", hint="set DIGEST_SMTP__HOST and so on")]
-        ) from exc
+        # 'error parsing value for field "smtp" from source "EnvSettingsSource"'
+        group = next((name for name in ("keys", "llm") if f'"{name}"' in str(exc)), "smtp")
+        first = next(path for path in _paths(Settings) if path.startswith(f"{group}."))
+        hint = f"set {_variable(first)} and so on"
+        raise ConfigProblems([ConfigError("this is a group of settings", where=_variable(group), hint=hint)]) from exc
     if problems:
         raise ConfigProblems(problems)
     return settings
@@ -208,7 +278,7 @@ def _variable(path: str) -> str:
 
 def _read_secrets(env: Mapping[str, str], problems: list[ConfigError]) -> dict[str, object]:
     found: dict[str, object] = {}
-    smtp: dict[str, str] = {}
+    groups: dict[str, dict[str, str]] = {}
     by_name = {name.upper(): value for name, value in env.items() if value}
     for path in _SECRETS:
         variable = f"{_variable(path)}_FILE"
@@ -229,13 +299,13 @@ def _read_secrets(env: Mapping[str, str], problems: list[ConfigError]) -> dict[s
             problems.append(ConfigError(problem, where=variable, hint="write the secret into it"))
             continue
         group, _, name = path.rpartition(".")
-        (smtp if group else found)[name] = value
-    return found | ({"smtp": smtp} if smtp else {})
+        (groups.setdefault(group, {}) if group else found)[name] = value
+    return found | groups
 
 
 def _problem(error: ErrorDetails) -> ConfigError:
     path = ".".join(str(part) for part in error["loc"])
-    if path == "smtp" and error["type"] == "value_error":
+    if path in ("smtp", "llm") and error["type"] == "value_error":
         complaint = told(error, path)
         return ConfigError(complaint.problem, hint=complaint.hint)
     if path in _SECRETS:

@@ -16,14 +16,15 @@ from digest.config.checks import REFERENCE, check_address
 from digest.config.faults import START_HINT, Faults
 from digest.config.models import (
     SOURCE_KINDS,
-    ArxivEntry,
     Defaults,
     FeedEntry,
-    HuggingFaceEntry,
+    OpmlEntry,
+    SourceEntry,
     SubscriberEntry,
     SubscribersFile,
     TopicEntry,
 )
+from digest.config.opml import read_opml
 from digest.config.problems import ComplaintError, did_you_mean, nearest, shown
 from digest.config.yaml_lines import Document, Place, read_yaml
 from digest.errors import ConfigError
@@ -34,46 +35,18 @@ from digest.text.fold import fold
 from digest.text.masking import mask, mask_addresses
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArxivSpec:
-    """arXiv's announcements of some categories; a whole archive is ``cs.*``."""
-
-    categories: tuple[str, ...]
-    url: str | None = None
-    allow_private: bool = False
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HuggingFaceSpec:
-    """Hugging Face's Daily Papers."""
-
-    url: str | None = None
-    allow_private: bool = False
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedSpec:
-    """An RSS or Atom feed."""
-
-    url: str
-    name: str | None = None
-    allow_private: bool = False
-
-
-SourceSpec = ArxivSpec | HuggingFaceSpec | FeedSpec
-
-
 @dataclass(frozen=True, slots=True)
 class Roster:
     """What a subscribers file says, and what is wrong with it."""
 
-    sources: tuple[SourceSpec, ...]
+    sources: tuple[SourceEntry, ...]
+    """Lists of feeds are unfolded."""
     subscribers: tuple[Subscriber, ...]
     """Without those who are paused."""
     problems: tuple[ConfigError, ...]
     """In the order of the file; what they are about is not among the sources and subscribers."""
+    files: tuple[Path, ...]
+    """The file itself, and the lists of feeds that it names, whether they could be read or not."""
 
 
 def load_subscribers(path: Path, env: Mapping[str, str]) -> Roster:
@@ -118,6 +91,10 @@ class _Reader:
         self._root = root
         self._env = env
         self._faults = Faults(document)
+        self._sources: dict[object, SourceEntry] = {}
+        self._written: dict[object, str] = {}
+        """Where a source, or a name of one, is written."""
+        self._files = [path]
         self._ids: dict[str, Place] = {}
         self._addresses: dict[str, Place] = {}
 
@@ -125,14 +102,14 @@ class _Reader:
         for key in self._root:
             if key not in SubscribersFile.model_fields:
                 self._faults.add_unknown_key((), key, SubscribersFile)
-        sources = self._sources()
+        self._read_sources()
         defaults, broken_defaults = self._defaults()
         subscribers = [
             subscriber
             for number, raw in enumerate(self._list("subscribers", "nobody is written to"))
             if (subscriber := self._subscriber(("subscribers", number), raw, defaults, broken_defaults))
         ]
-        return Roster(tuple(sources), tuple(subscribers), self._problems())
+        return Roster(tuple(self._sources.values()), tuple(subscribers), self._problems(), tuple(self._files))
 
     def _problems(self) -> tuple[ConfigError, ...]:
         problems = []
@@ -160,29 +137,53 @@ class _Reader:
 
     # Sources
 
-    def _sources(self) -> list[SourceSpec]:
-        specs: dict[SourceSpec, int] = {}
-        names: dict[str, int] = {}
+    def _read_sources(self) -> None:
         for number, raw in enumerate(self._list("sources", "no papers are read")):
             place = ("sources", number)
-            spec = self._source(place, raw)
-            if spec is None:
-                continue
-            line = self._document.line(place)
-            if spec in specs:
-                self._faults.add(place, f"the same source as in line {specs[spec]}", "delete one of the two")
-            elif spec.name and spec.name.casefold() in names:
-                first = names[spec.name.casefold()]
-                self._faults.add(
-                    (*place, "name"), f"the name {shown(spec.name)} is used in line {first} already", "rename one"
-                )
-            else:
-                specs[spec] = line
-                if spec.name:
-                    names[spec.name.casefold()] = line
-        return list(specs)
+            match self._source(place, raw):
+                case None:
+                    pass
+                case OpmlEntry() as entry:
+                    self._add_feeds(place, entry)
+                case entry:
+                    self._add_source(place, entry)
 
-    def _source(self, place: Place, raw: object) -> SourceSpec | None:
+    def _add_source(self, place: Place, entry: SourceEntry) -> None:
+        if first := self._written.get(_identity(entry)):
+            self._faults.add(place, f"the same source as in {first}", "delete one of the two")
+        elif entry.name and (first := self._written.get(entry.name.casefold())):
+            problem = f"the name {shown(entry.name)} is used in {first} already"
+            self._faults.add((*place, "name"), problem, "rename one")
+        else:
+            self._keep(entry, f"line {self._document.line(place)}")
+
+    def _add_feeds(self, place: Place, entry: OpmlEntry) -> None:
+        place = (*place, "opml")
+        path = self._path.parent / entry.opml
+        self._files.append(path)
+        try:
+            listed = read_opml(path, allow_private=entry.allow_private)
+        except ComplaintError as exc:
+            self._faults.add(place, exc.problem, exc.hint)
+            return
+        for complaint in listed.complaints:
+            self._faults.add(place, complaint.problem, complaint.hint)
+        for line, feed in listed.feeds:
+            where = f"{shown(path, 500)} line {line}"
+            if first := self._written.get(_identity(feed)):
+                problem = f"{where}: the feed {shown(feed.name or feed.feed)} is the same source as in {first}"
+                self._faults.add(place, problem, "delete one of the two")
+                continue
+            is_taken = feed.name is not None and feed.name.casefold() in self._written
+            self._keep(feed.model_copy(update={"name": None}) if is_taken else feed, where)
+
+    def _keep(self, entry: SourceEntry, where: str) -> None:
+        self._sources[_identity(entry)] = entry
+        self._written[_identity(entry)] = where
+        if entry.name:
+            self._written[entry.name.casefold()] = where
+
+    def _source(self, place: Place, raw: object) -> SourceEntry | OpmlEntry | None:
         if not isinstance(raw, dict):
             self._faults.add(
                 place,
@@ -201,20 +202,7 @@ class _Reader:
             problem = f"unknown source kind {shown(unknown)}" if unknown else "the source does not say its kind"
             self._faults.add((*place, unknown or ""), problem, did_you_mean(unknown or "", list(SOURCE_KINDS)))
             return None
-        match self._faults.check(SOURCE_KINDS[kinds[0]], raw, place):
-            case ArxivEntry() as entry:
-                return ArxivSpec(
-                    categories=tuple(dict.fromkeys(entry.arxiv)),
-                    url=entry.url,
-                    allow_private=entry.allow_private,
-                    name=entry.name,
-                )
-            case HuggingFaceEntry() as entry:
-                return HuggingFaceSpec(url=entry.url, allow_private=entry.allow_private, name=entry.name)
-            case FeedEntry() as entry:
-                return FeedSpec(url=entry.url or entry.feed, name=entry.name, allow_private=entry.allow_private)
-            case _:
-                return None
+        return self._faults.check(SOURCE_KINDS[kinds[0]], raw, place)
 
     # Subscribers
 
@@ -267,6 +255,7 @@ class _Reader:
             limit=entry.limit,
             trending=entry.trending,
             template=entry.template,
+            language=entry.language,
         )
 
     def _topics(self, place: Place, raw: object) -> list[Topic]:
@@ -280,7 +269,7 @@ class _Reader:
             entry = self._faults.check(TopicEntry, raw_topic, here)
             if entry is None:
                 continue
-            topic = _topic(entry)
+            topic = Topic(**entry.model_dump())
             if topic.name.casefold() in topics:
                 self._faults.add(
                     here, f"the topic {shown(topic.name)} is there twice", "rename one, or make them one topic"
@@ -370,12 +359,6 @@ class _Reader:
                 return ""
 
 
-def _topic(entry: TopicEntry) -> Topic:
-    return Topic(
-        name=entry.name,
-        any=tuple(entry.any),
-        all=tuple(entry.all),
-        none=tuple(entry.none),
-        categories=tuple(entry.categories),
-        authors=tuple(entry.authors),
-    )
+def _identity(entry: SourceEntry) -> object:
+    """What two entries of the same source have in common."""
+    return ("feed", entry.address) if isinstance(entry, FeedEntry) else entry.model_copy(update={"name": None})

@@ -45,6 +45,9 @@ def test_an_editor_accepts_the_example(schema: Draft202012Validator, example: An
         lambda file: file["subscribers"][0].update(trending=51),
         lambda file: file["subscribers"][0].pop("email"),
         lambda file: file["sources"].append({"arxvi": ["cs.CL"]}),
+        lambda file: file["sources"].append({"arxiv": "cs.CL", "announce": ["news"]}),
+        lambda file: file["sources"].append({"openalex": {"topic": "T10653"}}),
+        lambda file: file["sources"].append({"opml": "feeds.opml", "url": "https://example.org/"}),
         lambda file: file.update(subscriber=[]),
     ],
 )
@@ -57,5 +60,33 @@ def test_an_editor_marks_a_mistake(schema: Draft202012Validator, example: Any, c
 def test_an_editor_accepts_one_word_for_a_list(schema: Draft202012Validator, example: Any) -> None:
     example["subscribers"][0]["topics"][0]["any"] = "CLIP"
     example["subscribers"][0]["schedule"] = ["Monday", "Friday"]
+
+    assert schema.is_valid(example)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"arxiv": "cs.CL", "announce": "replace", "listing_url": "https://mirror.example/"},
+        {"huggingface": "weekly"},
+        {"biorxiv": "all"},
+        {"medrxiv": ["epidemiology"]},
+        {"pubmed": "crispr"},
+        {"crossref": ["1476-4687"]},
+        {"openreview": "ICLR.cc/2026/Conference"},
+        {"openalex": "graphs"},
+        {"openalex": {"topics": ["T10653"], "search": "graphs"}},
+        {"semantic_scholar": "enrich"},
+        {"hackernews": "points"},
+        {"github": "stars"},
+        {"opml": "feeds.opml", "allow_private": True},
+    ],
+    ids=str,
+)
+def test_an_editor_accepts_every_kind_of_source(
+    schema: Draft202012Validator, example: Any, source: dict[str, object]
+) -> None:
+    example["sources"].append(source)
+    example["subscribers"][0]["language"] = "pt-BR"
 
     assert schema.is_valid(example)

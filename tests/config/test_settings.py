@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from digest.config.problems import ConfigProblems
-from digest.config.settings import environment, load_settings, unknown_variables
+from digest.config.settings import Keys, environment, load_settings, unknown_variables
 from digest.errors import ConfigError
 from digest.model import Security
 
@@ -88,6 +88,32 @@ def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert CANARY not in str(settings.model_dump())
 
 
+@pytest.mark.parametrize("from_file", [False, True])
+def test_every_key_may_be_set_and_is_never_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, from_file: bool
+) -> None:
+    secrets = {f"DIGEST_KEYS__{name.upper()}": f"{CANARY}-{name}" for name in Keys.model_fields}
+    secrets |= {"DIGEST_PROXY": f"http://user:{CANARY}@proxy.example:3128", "DIGEST_LLM__KEY": f"{CANARY}-llm"}
+    for name, value in secrets.items():
+        (tmp_path / name).write_text(f"{value}\n")
+        monkeypatch.setenv(f"{name}_FILE" if from_file else name, str(tmp_path / name) if from_file else value)
+    monkeypatch.setenv("DIGEST_LLM__URL", "http://127.0.0.1:11434/v1")
+    monkeypatch.setenv("DIGEST_LLM__MODEL", "small")
+
+    settings = load_settings()
+
+    keys = {name: key.get_secret_value() for name, key in settings.keys if key}
+    assert keys == {name: f"{CANARY}-{name}" for name in Keys.model_fields}
+    assert settings.proxy is not None
+    assert settings.proxy.get_secret_value() == f"http://user:{CANARY}@proxy.example:3128"
+    assert settings.llm.key is not None
+    assert settings.llm.key.get_secret_value() == f"{CANARY}-llm"
+    assert (settings.llm.papers, settings.llm.seconds) == (30, 60)
+    assert CANARY not in repr(settings)
+    assert CANARY not in str(settings.model_dump())
+    assert unknown_variables(dict(os.environ)) == ()
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
@@ -112,7 +138,21 @@ def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         ({"DIGEST_TEMPLATES": "/nowhere"}, ["DIGEST_TEMPLATES: ", "'/nowhere' is not a folder"]),
         ({"DIGEST_CONTACT": "me\r\nX: y"}, ["DIGEST_CONTACT: ", "User-Agent"]),
         ({"DIGEST_CATCH_UP_DAYS": "0"}, ["DIGEST_CATCH_UP_DAYS: ", "1 or more"]),
-        ({"DIGEST_SMTP": "x"}, ["DIGEST_SMTP"]),
+        ({"DIGEST_SMTP": "x"}, ["DIGEST_SMTP: ", "set DIGEST_SMTP__HOST"]),
+        ({"DIGEST_KEYS": CANARY}, ["DIGEST_KEYS: ", "set DIGEST_KEYS__HUGGINGFACE"]),
+        ({"DIGEST_PROXY": f"{CANARY}@proxy:3128"}, ["DIGEST_PROXY: ", "not the address of a proxy", "http://proxy"]),
+        ({"DIGEST_PROXY": f"http://user:{CANARY}@proxy"}, ["DIGEST_PROXY: ", "http://proxy.example.org:3128"]),
+        ({"DIGEST_PROXY": f"socks5://user:{CANARY}@proxy:1080"}, ["DIGEST_PROXY: "]),
+        ({"DIGEST_PROXY": f"http://proxy:99999/{CANARY}"}, ["DIGEST_PROXY: "]),
+        ({"DIGEST_LLM__URL": "https://l.example/v1"}, ["DIGEST_LLM__MODEL is not"]),
+        ({"DIGEST_LLM__MODEL": "small"}, ["DIGEST_LLM__URL is not"]),
+        ({"DIGEST_LLM__URL": "l.example", "DIGEST_LLM__MODEL": "small"}, ["DIGEST_LLM__URL: ", "not a web address"]),
+        (
+            {"DIGEST_LLM__URL": "http://l.example/v1", "DIGEST_LLM__MODEL": "small", "DIGEST_LLM__KEY": CANARY},
+            ["DIGEST_LLM__KEY would go over an open line", "https"],
+        ),
+        ({"DIGEST_LLM__PAPERS": "0"}, ["DIGEST_LLM__PAPERS: ", "1 or more"]),
+        ({"DIGEST_LLM__SECONDS": "1.5"}, ["DIGEST_LLM__SECONDS: ", "whole number"]),
     ],
 )
 def test_a_wrong_setting_names_its_variable(

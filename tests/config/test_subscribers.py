@@ -7,8 +7,25 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from digest.config.checks import check_issn
+from digest.config.models import (
+    ArxivEntry,
+    BiorxivEntry,
+    CrossrefEntry,
+    FeedEntry,
+    GitHubEntry,
+    HackerNewsEntry,
+    HuggingFaceEntry,
+    MedrxivEntry,
+    OpenAlexEntry,
+    OpenAlexQuery,
+    OpenReviewEntry,
+    PubmedEntry,
+    SemanticScholarEntry,
+    SourceEntry,
+)
 from digest.config.problems import ConfigProblems
-from digest.config.subscribers import ArxivSpec, FeedSpec, HuggingFaceSpec, Roster, load_subscribers, subscriber_id
+from digest.config.subscribers import Roster, load_subscribers, subscriber_id
 from digest.errors import ConfigError
 from digest.model import Schedule, Topic
 from digest.paths import shipped
@@ -46,13 +63,14 @@ sources:
   - huggingface: daily
   - feed: https://example.org/rss
     name: Example journal
-defaults: {timezone: Europe/Berlin, schedule: weekdays at 07:30, limit: 12, trending: 3, template: weekly}
+defaults: {timezone: Europe/Berlin, schedule: weekdays at 07:30, limit: 12, trending: 3, template: weekly, language: de}
 subscribers:
   - name: Vision group
     email: ${ADA_EMAIL}
     timezone: America/Bogota
     schedule: [Monday, Friday at 8:00]
     limit: 20
+    language: PT_br
     topics:
       - name: Vision-language pre-training
         any: CLIP
@@ -66,8 +84,8 @@ subscribers:
 
     assert roster.problems == ()
     assert roster.sources == (
-        ArxivSpec(
-            categories=(
+        ArxivEntry(
+            arxiv=(
                 "cs.CL",
                 "cs.CV",
                 "hep-th",
@@ -80,8 +98,8 @@ subscribers:
             url="http://127.0.0.1:8000/atom",
             allow_private=True,
         ),
-        HuggingFaceSpec(),
-        FeedSpec(url="https://example.org/rss", name="Example journal"),
+        HuggingFaceEntry(huggingface="daily"),
+        FeedEntry(feed="https://example.org/rss", name="Example journal"),
     )
     vision, ben = roster.subscribers
     assert vision.id == "vision-group"
@@ -100,6 +118,7 @@ subscribers:
         ),
     )
     assert (ben.id, ben.email, ben.zone) == ("b", "Ben@example.org", ZoneInfo("Europe/Berlin"))
+    assert (vision.language, ben.language) == ("pt-BR", "de")
     assert (ben.schedule.text, ben.limit, ben.trending, ben.template) == ("weekdays at 07:30", 12, 3, "weekly")
 
 
@@ -153,6 +172,8 @@ BAD_SUBSCRIBERS = [
     ("trending", A + "trending: 51", 6, "'trending' must be 50 or less, got '51'", ""),
     ("paused", A + "trending: 1\npaused: yes", 7, "'paused' must be true or false, got 'yes'", ""),
     ("template", A + "trending: 1\ntemplate: ../x", 7, "'../x' is not the name of a template", ""),
+    ("language", A + "trending: 1\nlanguage: german", 7, "'german' is not a language tag", "pt-BR"),
+    ("language that is a country", A + "trending: 1\nlanguage: jp", 7, "'jp' is not a language tag", "de"),
     ("nothing to send", "name: A\nemail: a@example.org", 4, "nothing to send", "trending: 5"),
     ("topics of words", A + "topics: clip", 6, "'topics' must be a list, got 'clip'", ""),
     ("topics of nothing", A + "topics:", 6, "'topics' must be a list, got nothing", ""),
@@ -185,13 +206,35 @@ BAD_TOPICS = [
 
 BAD_SOURCES = [
     ("kind", "arxvi: [cs.CL]", "unknown source kind 'arxvi'", "did you mean 'arxiv'?"),
-    ("no kind", "name: A", "does not say its kind", "arxiv, huggingface, feed"),
+    ("no kind", "name: A", "does not say its kind", "arxiv, huggingface, biorxiv"),
     ("two kinds", "{arxiv: cs.CL, huggingface: daily}", "two kinds", ""),
     ("a word", "https://example.org/rss", "a source must say its kind", "- feed"),
     ("no categories", "arxiv: []", "'arxiv' must not be empty", "at least one"),
     ("category", "arxiv: [cs.CL, c.LG]", "'c.LG' is not an arXiv category", "'cs.LG'"),
     ("category of nothing", "arxiv:", "'arxiv' must be a list, got nothing", ""),
-    ("list", "huggingface: weekly", "'huggingface' cannot be 'weekly'", "daily"),
+    ("list", "huggingface: dayly", "'huggingface' cannot be 'dayly'", "did you mean 'daily'? known: daily, weekly"),
+    ("announcement", "{arxiv: cs.CL, announce: [new, replaced]}", "'announce' cannot be 'replaced'", "'replace'"),
+    ("no announcement", "{arxiv: cs.CL, announce: []}", "'announce' must not be empty", ""),
+    ("key of another kind", "{huggingface: daily, announce: new}", "unknown key 'announce'", "known: name, url"),
+    ("mirror", "{arxiv: cs.CL, oai_url: oai}", "'oai' is not a web address", ""),
+    ("bioRxiv category", "biorxiv: [zoology, neurosience]", "'neurosience'", "did you mean 'neuroscience'?"),
+    ("medRxiv category", "medrxiv: physics of metals", "category of medRxiv", "known: all, addiction medicine"),
+    ("empty query", "pubmed: ' '", "asks for nothing", ""),
+    ("long query", f"pubmed: {'a' * 1001}", "is not a query", "1,000"),
+    ("ISSN", "crossref: [1476-468]", "'1476-468' is not an ISSN", "write as in"),
+    ("check digit of an ISSN", "crossref: [1476-4688]", "last digit does not fit", "typing errors"),
+    ("ISSN of a number", "crossref: [14764687]", "'crossref' must be text, got '14764687'", 'quotes: "14764687"'),
+    ("venue", "openreview: https://openreview.net/group?id=ICLR.cc/2026", "not the id of a venue", "after 'id='"),
+    ("nothing of OpenAlex", "openalex: {}", "'openalex' is empty", "topics or search"),
+    ("topic of OpenAlex", "openalex: {topics: [graphs]}", "'graphs' is not a topic", "T10653"),
+    ("key of OpenAlex", "openalex: {topic: T10653}", "key 'topic'", "did you mean 'topics'? known: topics, search"),
+    ("what of Semantic Scholar", "semantic_scholar: true", "'semantic_scholar' cannot be 'true'", "enrich"),
+    ("what of GitHub", "github: star", "'github' cannot be 'star'", "did you mean 'stars'?"),
+    ("list at an address", "opml: https://example.org/feeds.opml", "is an address, not a file", "save it"),
+    ("list of nothing", "opml: ''", "'' is not the path of a file", "feeds.opml"),
+    ("list with a NUL", 'opml: "a\\0"', "is not the path of a file", ""),
+    ("mirror of a list", "{opml: feeds.opml, url: 'https://a.example/'}", "unknown key 'url'", "known: opml"),
+    ("name of a kind", "{semanticscholar: enrich}", "'semanticscholar'", "did you mean 'semantic_scholar'?"),
     ("scheme", "feed: file:///etc/passwd", "is not a web address", "https://"),
     ("no host", "feed: https:///rss", "is not a web address", ""),
     ("port", "feed: https://example.org:99999/rss", "is not a web address", ""),
@@ -245,13 +288,53 @@ def test_a_subscriber_without_a_good_topic_is_left_out_and_not_sent_everything(t
 def test_a_bad_source_is_told_and_alone_left_out(tmp_path: Path, source: str, problem: str, hint: str) -> None:
     roster = load(tmp_path, f"sources:\n  - huggingface: daily\n  - {source}\nsubscribers:\n{ADA}")
 
-    assert roster.sources == (HuggingFaceSpec(),)
+    assert roster.sources == (HuggingFaceEntry(huggingface="daily"),)
     assert names(roster) == ["Ada"]
     (told,) = (str(problem) for problem in roster.problems)
     assert "subscribers.yaml:3 (source 2): " in told
     assert problem in told
     assert hint in told
     assert "s3cret" not in told
+
+
+KINDS: dict[str, SourceEntry] = {
+    "arxiv: cs.cl, announce: [replace, new, new]": ArxivEntry(arxiv=("cs.CL",), announce=("replace", "new")),
+    "arxiv: cs.CL, oai_url: 'https://o.example/', name: Mine": ArxivEntry(
+        arxiv=("cs.CL",), oai_url="https://o.example/", name="Mine"
+    ),
+    "huggingface: trending": HuggingFaceEntry(huggingface="trending"),
+    "biorxiv: all": BiorxivEntry(biorxiv=("all",)),
+    "biorxiv: [Cell_Biology, cell biology]": BiorxivEntry(biorxiv=("cell biology",)),
+    "medrxiv: [HIV/AIDS, Infectious Diseases (except HIV/AIDS)]": MedrxivEntry(
+        medrxiv=("hiv aids", "infectious diseases")
+    ),
+    "pubmed: 'crispr[Title]  AND review[pt]'": PubmedEntry(pubmed="crispr[Title] AND review[pt]"),
+    "crossref: [1476-4687, 1050124x]": CrossrefEntry(crossref=("1476-4687", "1050-124X")),
+    "openreview: ICLR.cc/2026/Conference": OpenReviewEntry(openreview="ICLR.cc/2026/Conference"),
+    "openalex: graph networks": OpenAlexEntry(openalex=OpenAlexQuery(search="graph networks")),
+    "openalex: {topics: ['https://openalex.org/T10653', t1], search: a}": OpenAlexEntry(
+        openalex=OpenAlexQuery(topics=("T10653", "T1"), search="a")
+    ),
+    "semantic_scholar: enrich": SemanticScholarEntry(semantic_scholar="enrich"),
+    "hackernews: points, url: 'https://h.example/'": HackerNewsEntry(hackernews="points", url="https://h.example/"),
+    "github: stars, allow_private: true": GitHubEntry(github="stars", allow_private=True),
+}
+
+
+@pytest.mark.parametrize(("source", "entry"), KINDS.items(), ids=KINDS)
+def test_every_kind_of_source_is_read(tmp_path: Path, source: str, entry: SourceEntry) -> None:
+    roster = load(tmp_path, f"sources:\n  - {{{source}}}\nsubscribers:\n{ADA}")
+
+    assert roster.problems == ()
+    assert roster.sources == (entry,)
+    assert hash(roster.sources)
+
+
+@pytest.mark.parametrize(
+    "issn", ["0028-0836", "1476-4687", "0036-8075", "1095-9203", "0140-6736", "2041-1723", "1932-6203", "2050-084X"]
+)
+def test_issns_of_journals_that_exist_are_right(issn: str) -> None:
+    assert check_issn(issn.lower().replace("-", "")) == issn
 
 
 @pytest.mark.parametrize(
