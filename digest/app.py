@@ -1,26 +1,63 @@
 """The only place where the parts are wired together."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import assert_never
+from typing import NotRequired, TypedDict, assert_never
 
+from pydantic import SecretStr
+
+from digest.collect.client import Client
 from digest.collect.limits import Limits
-from digest.collect.sources import Arxiv, Feed, HuggingFace
+from digest.collect.recording import Recorder, Replayer
+from digest.collect.sources import (
+    Arxiv,
+    Biorxiv,
+    Crossref,
+    Feed,
+    GitHub,
+    HackerNews,
+    HuggingFace,
+    OpenAlex,
+    OpenReview,
+    Pubmed,
+    SemanticScholar,
+)
+from digest.config.models import (
+    ArxivEntry,
+    BiorxivEntry,
+    CrossrefEntry,
+    FeedEntry,
+    GitHubEntry,
+    HackerNewsEntry,
+    HuggingFaceEntry,
+    MedrxivEntry,
+    OpenAlexEntry,
+    OpenReviewEntry,
+    PubmedEntry,
+    SemanticScholarEntry,
+    SourceEntry,
+)
+from digest.config.problems import shown
 from digest.config.settings import ENV_FILE, Settings, environment, load_settings
-from digest.config.subscribers import ArxivSpec, FeedSpec, HuggingFaceSpec, Roster, SourceSpec, load_subscribers
+from digest.config.subscribers import Roster, load_subscribers
 from digest.deliver.folder import FolderBackend
 from digest.deliver.smtp import SmtpBackend, SmtpSettings
 from digest.errors import ConfigError, DigestError, RenderError
+from digest.model import Announcement
 from digest.paths import shipped
-from digest.pipeline import World
-from digest.ports import Backend, Source
+from digest.pipeline import World, Write
+from digest.ports import Backend, HostTurns, Source
 from digest.render.compile import Template, load_template
 from digest.store.database import open_database
 from digest.store.ledger import SqlLedger
 from digest.store.papers import Papers
+from digest.store.turns import SqlHostTurns
+from digest.store.wordings import Wordings
+from digest.wording.writer import WriterSettings, write_wordings
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +82,20 @@ def load_config(settings: Settings | None = None) -> Config:
             ``roster.problems``.
     """
     settings = settings or load_settings()
-    return Config(settings=settings, roster=load_subscribers(settings.subscribers, environment()))
+    return tell_apart(Config(settings=settings, roster=load_subscribers(settings.subscribers, environment())))
+
+
+def tell_apart(config: Config) -> Config:
+    """Leave out a source whose name another has, and say so: what is known of sources is kept by their names."""
+    sources: dict[str, SourceEntry] = {}
+    problems = list(config.roster.problems)
+    for entry in config.roster.sources:
+        name = build_source(entry, config.settings).name
+        if sources.setdefault(name, entry) is not entry:
+            problem = f"two sources are called {shown(name)}, so the second is left out"
+            where = str(config.roster.files[0])
+            problems.append(ConfigError(problem, where=where, hint="give one of them a 'name' of its own"))
+    return replace(config, roster=replace(config.roster, sources=tuple(sources.values()), problems=tuple(problems)))
 
 
 def add_templates(config: Config) -> Config:
@@ -69,38 +119,161 @@ def add_templates(config: Config) -> Config:
     return replace(config, roster=roster, templates=templates)
 
 
-def build_world(config: Config, clock: Callable[[], datetime]) -> World:
+def build_world(config: Config, clock: Callable[[], datetime], transport: Recorder | Replayer | None = None) -> World:
     """Open the database, and put everything into one value.
+
+    Args:
+        config: What the operator wrote.
+        clock: Tells the time.
+        transport: Stands between the sources and the network.
 
     Raises:
         StoreError: The database cannot be used.
     """
     engine = open_database(config.settings.database_url)
+    limits = Limits()
+    connect = partial(build_client, config.settings, turns=SqlHostTurns(engine), clock=clock, transport=transport)
+    wordings = Wordings(engine)
     return World(
-        sources=[build_source(spec) for spec in config.roster.sources],
+        sources=build_sources(config),
         subscribers=config.roster.subscribers,
         papers=Papers(engine),
         ledger=SqlLedger(engine),
         templates=config.templates,
         sender=config.settings.sender or _NO_SENDER,
-        contact=config.settings.contact,
-        limits=Limits(),
+        connect=partial(connect, limits),
+        limits=limits,
+        skipped=skipped_sources(config),
+        write=_writer(config.settings, wordings, partial(build_client, config.settings)),
+        wordings=wordings.wordings,
         catch_up=timedelta(days=config.settings.catch_up_days),
         clock=clock,
     )
 
 
-def build_source(spec: SourceSpec) -> Source:
+def build_client(
+    settings: Settings,
+    limits: Limits,
+    *,
+    turns: HostTurns | None = None,
+    clock: Callable[[], datetime] | None = None,
+    transport: Recorder | Replayer | None = None,
+) -> Client:
+    """The client through which the web is read; see `Client`."""
+    return Client(
+        contact=settings.contact,
+        limits=limits,
+        proxy=_plain(settings.proxy),
+        turns=turns,
+        clock=clock,
+        transport=transport,
+    )
+
+
+def _writer(settings: Settings, store: Wordings, connect: Callable[[Limits], Client]) -> Write | None:
+    llm = settings.llm
+    if not (llm.url and llm.model):
+        return None
+    writer = WriterSettings(
+        url=llm.url, model=llm.model, key=_plain(llm.key) or "", limit=llm.papers, seconds=llm.seconds
+    )
+    return partial(write_wordings, store=store, settings=writer, connect=connect)
+
+
+class _Common(TypedDict):
+    url: str | None
+    allow_private: bool
+    name: NotRequired[str]
+
+
+def build_source(entry: SourceEntry, settings: Settings) -> Source:  # noqa: C901  a case for each kind
     """The source that an entry of the subscribers file describes."""
-    match spec:
-        case ArxivSpec():
-            return Arxiv(spec.categories, url=spec.url, allow_private=spec.allow_private, name=spec.name or "")
-        case HuggingFaceSpec():
-            return HuggingFace(url=spec.url, allow_private=spec.allow_private, name=spec.name or HuggingFace.name)
-        case FeedSpec():
-            return Feed(spec.url, name=spec.name or "", allow_private=spec.allow_private)
+    common: _Common = {"url": entry.url, "allow_private": entry.allow_private}
+    if entry.name:
+        common["name"] = entry.name
+    keys, contact = settings.keys, settings.contact
+    match entry:
+        case ArxivEntry():
+            # A replacement that is listed from another category is a replacement.
+            announce = frozenset(each for each in Announcement if each.removesuffix("-cross") in entry.announce)
+            return Arxiv(
+                entry.arxiv,
+                announce=announce,
+                listing_url=entry.listing_url,
+                oai_url=entry.oai_url,
+                api_url=entry.api_url,
+                **common,
+            )
+        case HuggingFaceEntry():
+            return HuggingFace(list=entry.huggingface, token=_plain(keys.huggingface), **common)
+        case BiorxivEntry():
+            return Biorxiv("biorxiv", _but_all(entry.biorxiv), **common)
+        case MedrxivEntry():
+            return Biorxiv("medrxiv", _but_all(entry.medrxiv), **common)
+        case PubmedEntry():
+            return Pubmed(entry.pubmed, key=_plain(keys.pubmed), contact=contact, **common)
+        case CrossrefEntry():
+            return Crossref(entry.crossref, contact=contact, **common)
+        case OpenReviewEntry():
+            return OpenReview(entry.openreview, token=_plain(keys.openreview), **common)
+        case OpenAlexEntry():
+            query = entry.openalex
+            return OpenAlex(query.topics, search=query.search or "", key=_plain(keys.openalex), **common)
+        case SemanticScholarEntry():
+            return SemanticScholar(key=_plain(keys.semantic_scholar), **common)
+        case HackerNewsEntry():
+            return HackerNews(**common)
+        case GitHubEntry():
+            return GitHub(token=_plain(keys.github), **common)
+        case FeedEntry():
+            return Feed(entry.address, name=entry.name or "", allow_private=entry.allow_private)
         case _:
-            assert_never(spec)
+            assert_never(entry)
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
+
+
+def _but_all(categories: tuple[str, ...]) -> tuple[str, ...]:
+    """The categories; none where all of them are meant."""
+    return () if "all" in categories else categories
+
+
+def build_sources(config: Config) -> list[Source]:
+    """Every source that can be read: without those that lack a key."""
+    return [build_source(entry, config.settings) for entry in config.roster.sources if not _lacks_key(entry, config)]
+
+
+def skipped_sources(config: Config) -> tuple[str, ...]:
+    """A line for each source that is left out because it needs a key."""
+    return tuple(
+        f"{build_source(entry, config.settings).name} needs a key: set DIGEST_KEYS__OPENALEX; it is skipped until then"
+        for entry in config.roster.sources
+        if _lacks_key(entry, config)
+    )
+
+
+def slow_sources(config: Config) -> tuple[str, ...]:
+    """A line for each source that says little without a key."""
+    keys = config.settings.keys
+    lines = []
+    for entry in config.roster.sources:
+        match entry:
+            case SemanticScholarEntry() if not keys.semantic_scholar:
+                line = "turns most requests without a key away: set DIGEST_KEYS__SEMANTIC_SCHOLAR"
+            case OpenReviewEntry() if not keys.openreview:
+                line = "turns those away who are not signed in: set DIGEST_KEYS__OPENREVIEW"
+            case GitHubEntry() if not keys.github:
+                line = "answers 60 requests an hour without a token: set DIGEST_KEYS__GITHUB for 5000"
+            case _:
+                continue
+        lines.append(f"{build_source(entry, config.settings).name} {line}")
+    return tuple(lines)
+
+
+def _lacks_key(entry: SourceEntry, config: Config) -> bool:
+    return isinstance(entry, OpenAlexEntry) and config.settings.keys.openalex is None
 
 
 def build_smtp(settings: Settings) -> SmtpBackend:
@@ -134,7 +307,8 @@ def build_backend(settings: Settings, folder: Path | None) -> Backend:
 
 
 class LiveWorld:
-    """A world that follows the subscribers file: read again when it or ``.env`` changes, kept while it is broken.
+    """A world that follows the subscribers file: read again when it, a list of feeds that it names, or ``.env``
+    changes, kept while it is broken.
 
     Settings of the machine stay as they were at the start.
     """
@@ -147,13 +321,13 @@ class LiveWorld:
         """
         self._settings = load_settings()
         # Before reading: what is changed meanwhile is then read once more.
-        self._stamps = self._stamp()
+        self._stamps = _stamps((self._settings.subscribers, Path(ENV_FILE)))
         self.config = self._read()
         self._world = build_world(self.config, clock)
 
     def load(self) -> World:
         """The world as the file describes it now."""
-        stamps = self._stamp()
+        stamps = _stamps(self._stamps)
         if stamps != self._stamps:
             self._stamps = stamps
             try:
@@ -165,7 +339,7 @@ class LiveWorld:
                 log.info("read the subscribers again: %d", len(self.config.roster.subscribers))
                 self._world = replace(
                     self._world,
-                    sources=[build_source(spec) for spec in self.config.roster.sources],
+                    sources=build_sources(self.config),
                     subscribers=self.config.roster.subscribers,
                     templates=self.config.templates,
                 )
@@ -173,16 +347,18 @@ class LiveWorld:
 
     def _read(self) -> Config:
         config = add_templates(load_config(self._settings))
+        self._stamps = _stamps(config.roster.files) | self._stamps
         for problem in config.roster.problems:
             log.warning("%s", problem)
         return config
 
-    def _stamp(self) -> tuple[int, ...]:
-        """When the files were last changed; 0 for one that is not there."""
-        stamps = []
-        for path in (self._settings.subscribers, Path(ENV_FILE)):
-            try:
-                stamps.append(path.stat().st_mtime_ns)
-            except OSError:
-                stamps.append(0)
-        return tuple(stamps)
+
+def _stamps(paths: Iterable[Path]) -> dict[Path, int]:
+    """When each file was last changed; 0 for one that is not there."""
+    stamps = {}
+    for path in paths:
+        try:
+            stamps[path] = path.stat().st_mtime_ns
+        except OSError:
+            stamps[path] = 0
+    return stamps

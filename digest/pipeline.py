@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from digest.collect.client import Client
 from digest.collect.limits import Limits
 from digest.collect.poll import poll_sources
 from digest.deliver.outbox import DrainResult, Outcome, drain
@@ -19,12 +20,14 @@ from digest.model import (
     Edition,
     Match,
     Message,
+    Paper,
     PaperKey,
     Poll,
     Recorded,
     Subscriber,
     SubscriberId,
     Verdict,
+    Wording,
 )
 from digest.ports import Backend, EditionState, Ledger, PaperStore, Source, Window
 from digest.rank.select import select_edition
@@ -33,6 +36,26 @@ from digest.render.compose import compose_message
 from digest.schedule.due import Due, due_edition, edition_now
 
 log = logging.getLogger(__name__)
+
+_SPOKEN_OF = timedelta(days=7)
+"""So long is asked what became of a paper."""
+_MOST_ASKED = 2_000
+
+_GAPS = {
+    Verdict.STALE: "no new batch where one was due",
+    Verdict.PARTIAL: "not read in full",
+    Verdict.SUSPICIOUS: "its answer cannot be right",
+    Verdict.FAILED: "could not be read",
+}
+
+
+class Write(Protocol):
+    """Writes summaries and translations; see `digest.wording.writer.write_wordings`."""
+
+    def __call__(
+        self, papers: Mapping[str, Sequence[Paper]], *, now: datetime, stop: Callable[[], bool]
+    ) -> tuple[str, ...]:
+        """Write what is missing of these papers, by language; returns problems."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +69,15 @@ class World:
     templates: Mapping[str, Template]
     sender: str
     """The From header: ``Paperround <digest@example.org>``."""
-    contact: str
-    """Who to write to about our requests; stands in the User-Agent."""
+    connect: Callable[[], Client]
+    """Makes the client through which all sources are read."""
     limits: Limits
+    skipped: tuple[str, ...] = ()
+    """A line for each source that cannot be read with these settings."""
+    write: Write | None = None
+    """Has a language model write what papers lack, if one is configured."""
+    wordings: Callable[[Sequence[PaperKey], str], Mapping[PaperKey, Wording]] = lambda keys, language: {}  # noqa: ARG005
+    """What was written of papers in one language."""
     catch_up: timedelta
     """A send time older than this is not made up for."""
     clock: Callable[[], datetime]
@@ -109,6 +138,8 @@ class Report:
     """Why sending ended before the outbox was empty."""
     problems: tuple[ConfigError, ...] = ()
     """Parts of the configuration that were left out."""
+    notes: tuple[str, ...] = ()
+    """What went without, and cost nobody a mail: sources that lack a key, texts that were not written."""
 
     @property
     def counts(self) -> Counter[DeliveryState]:
@@ -155,12 +186,12 @@ def run_pass(
         stop: Looked at while sources are read and before each delivery; what is in hand is finished, the rest waits.
     """
     polls, recorded = collect(world, now, listener, stop) if choice.collect else ((), {})
-    absent = _absent_sources(world)
+    missing = gaps(world)
     uncertain = clear_outbox(world, now) if backend else ()
     failures: list[DigestError] = []
     owed = [
         owed_edition
-        for owed_edition in (() if stop() else choose_editions(world, now, choice, absent, failures))
+        for owed_edition in (() if stop() else choose_editions(world, now, choice, missing, failures))
         if backend is None
         or world.ledger.open_edition(
             owed_edition.edition, since_seq=owed_edition.since_seq, through_seq=owed_edition.through_seq, now=now
@@ -168,7 +199,8 @@ def run_pass(
     ]
     for owed_edition in owed:
         listener.opened(owed_edition.edition)
-    result = deliver(world, backend, now, choice, absent, listener, stop) if backend else DrainResult()
+    notes = write_wordings(world, [owed_edition.edition for owed_edition in owed], now, stop) if backend else ()
+    result = deliver(world, backend, now, choice, missing, listener, stop) if backend else DrainResult()
     return Report(
         polls=polls,
         recorded=recorded,
@@ -178,35 +210,67 @@ def run_pass(
         uncertain=tuple(uncertain),
         waiting=world.ledger.waiting(),
         stopped_by=result.stopped_by,
+        notes=(*world.skipped, *notes),
     )
 
 
 def collect(
-    world: World, now: datetime, listener: Listener, stop: Callable[[], bool] = lambda: False
+    world: World,
+    now: datetime,
+    listener: Listener,
+    stop: Callable[[], bool] = lambda: False,
+    *,
+    windows: Mapping[str, Window] | None = None,
 ) -> tuple[tuple[Poll, ...], Mapping[str, Recorded]]:
-    """Ask every source for what is new, and store each answer as soon as it is there."""
+    """Ask every source for what is new, and store each answer as soon as it is there.
+
+    Sources that are asked about papers come after those that list them.
+
+    Args:
+        world: Whose sources and papers.
+        now: The pass's reference time.
+        listener: Hears of each source.
+        stop: Looked at all the while.
+        windows: The time that each source has to cover, instead of what is known of it. Then nobody is asked whether
+            anything changed since the last time, and the answers are whole.
+    """
+    polls: list[Poll] = []
     recorded: dict[str, Recorded] = {}
 
     def store(poll: Poll) -> None:
         recorded[poll.source] = world.papers.record(poll, now)
         listener.polled(poll, recorded[poll.source])
 
-    windows = {
-        source.name: Window(world.papers.last_good(source.name) or now - timedelta(days=1), now)
-        for source in world.sources
-    }
-    polls = asyncio.run(
-        poll_sources(
-            world.sources,
-            windows,
-            world.papers.validators(),
-            limits=world.limits,
-            contact=world.contact,
-            on_poll=store,
-            stop=stop,
+    for are_asked_about_papers in (False, True):
+        sources = [source for source in world.sources if source.asks_about_papers is are_asked_about_papers]
+        if not sources:
+            continue
+        polls += asyncio.run(
+            poll_sources(
+                sources,
+                {source.name: (windows or {}).get(source.name) or window(world, source, now) for source in sources},
+                {} if windows else world.papers.validators(),
+                connect=world.connect,
+                limits=world.limits,
+                seen=world.papers.seen,
+                on_poll=store,
+                stop=stop,
+            )
         )
-    )
     return tuple(polls), recorded
+
+
+def window(world: World, source: Source, now: datetime) -> Window:
+    """What a source has to cover, as far as is known of it."""
+    state = world.papers.source_state(source.name)
+    since = state.last_good_at if state else None
+    return Window(
+        # A time to come was written by a clock that was wrong.
+        since=since if since and since <= now else now - timedelta(days=1),
+        until=now,
+        listed=state.listed if state else 0,
+        papers=tuple(world.papers.recent(now - _SPOKEN_OF, _MOST_ASKED)) if source.asks_about_papers else (),
+    )
 
 
 def clear_outbox(world: World, now: datetime) -> Sequence[EditionState]:
@@ -216,10 +280,14 @@ def clear_outbox(world: World, now: datetime) -> Sequence[EditionState]:
     return uncertain
 
 
-def _absent_sources(world: World) -> tuple[str, ...]:
-    """Names of the sources whose last poll, in this pass or before it, did not say all it had to say."""
-    bad = {state.name for state in world.papers.source_states() if state.verdict in (Verdict.FAILED, Verdict.PARTIAL)}
-    return tuple(source.name for source in world.sources if source.name in bad)
+def gaps(world: World) -> tuple[str, ...]:
+    """A line for each source whose last poll, in this pass or before it, may have left something out."""
+    listing = {source.name for source in world.sources if not source.is_extra}
+    return tuple(
+        f"{state.name}: {_GAPS[state.verdict]}" + (f", last new on {state.fresh_at:%a %d %b}" if state.fresh_at else "")
+        for state in world.papers.source_states()
+        if state.name in listing and state.verdict in _GAPS
+    )
 
 
 def due(world: World, subscriber: Subscriber, now: datetime, *, everyone: bool = False) -> Due | None:
@@ -232,7 +300,7 @@ def due(world: World, subscriber: Subscriber, now: datetime, *, everyone: bool =
 
 
 def choose_editions(
-    world: World, now: datetime, choice: Choice, absent: tuple[str, ...], failures: list[DigestError]
+    world: World, now: datetime, choice: Choice, missing: tuple[str, ...], failures: list[DigestError]
 ) -> Iterator[OwedEdition]:
     """The edition of everyone who is due; whatever keeps one from being chosen is added to the failures."""
     announced = Announced(world.papers)
@@ -240,7 +308,7 @@ def choose_editions(
         try:
             edition_due = due(world, subscriber, now, everyone=choice.everyone)
             if edition_due:
-                yield owed_edition(world, subscriber, edition_due, announced, absent)
+                yield owed_edition(world, subscriber, edition_due, announced, missing)
         except StoreError:
             raise
         except Exception as exc:
@@ -259,6 +327,7 @@ class Announced:
         self._papers = papers
         self._readings: dict[PaperKey, Reading] = {}
         self._since: dict[int, list[Reading]] = {}
+        self._replaced: dict[int, frozenset[PaperKey]] = {}
 
     def since(self, seq: int) -> list[Reading]:
         """The papers announced after this number."""
@@ -267,9 +336,15 @@ class Announced:
             self._since[seq] = [self._readings.setdefault(paper.key, Reading(paper)) for paper in papers]
         return self._since[seq]
 
+    def replaced_since(self, seq: int) -> frozenset[PaperKey]:
+        """Those of them of which only a newer version was announced."""
+        if seq not in self._replaced:
+            self._replaced[seq] = self._papers.replaced(seq, self.through_seq)
+        return self._replaced[seq]
+
 
 def owed_edition(
-    world: World, subscriber: Subscriber, edition_due: Due, announced: Announced, absent: tuple[str, ...] = ()
+    world: World, subscriber: Subscriber, edition_due: Due, announced: Announced, missing: tuple[str, ...] = ()
 ) -> OwedEdition:
     """Everything announced since the subscriber's last settled edition that they were not sent, matched and ranked.
 
@@ -280,22 +355,53 @@ def owed_edition(
         subscriber: Who is due.
         edition_due: For which date.
         announced: What to choose from.
-        absent: Sources that could not be read, named in the mail.
+        missing: A line for each source that may have had more; see `gaps`.
     """
     since = world.ledger.owed_since(subscriber.id)
     if since is None:
         since = world.papers.seq_before(edition_due.previous_at)
     sent = world.ledger.sent_keys(subscriber.id)
-    owed = [reading for reading in announced.since(since) if reading.paper.key not in sent]
-    return OwedEdition(choose_papers(subscriber, edition_due.date, owed, absent), since, announced.through_seq)
+    readings = announced.since(since)
+    owed = [reading for reading in readings if reading.paper.key not in sent]
+    replaced = sent & announced.replaced_since(since)
+    updated = [reading.paper for reading in readings if reading.paper.key in replaced]
+    return OwedEdition(
+        choose_papers(subscriber, edition_due.date, owed, updated=updated, missing=missing),
+        since,
+        announced.through_seq,
+    )
 
 
 def choose_papers(
-    subscriber: Subscriber, day: date, readings: Sequence[Reading], absent: tuple[str, ...] = ()
+    subscriber: Subscriber,
+    day: date,
+    readings: Sequence[Reading],
+    *,
+    updated: Sequence[Paper] = (),
+    missing: tuple[str, ...] = (),
 ) -> Edition:
     """Match these papers, each once, against a subscriber's topics, rank them, and select an edition."""
     matches = match_papers(compile_topics(subscriber), readings)
-    return select_edition(subscriber, day, [reading.paper for reading in readings], matches, absent)
+    return select_edition(subscriber, day, [reading.paper for reading in readings], matches, updated, missing)
+
+
+def write_wordings(
+    world: World, editions: Sequence[Edition], now: datetime, stop: Callable[[], bool]
+) -> tuple[str, ...]:
+    """Have written what the papers of these editions lack, within its limits; returns problems, which stop nothing."""
+    if world.write is None:
+        return ()
+    papers: dict[str, dict[PaperKey, Paper]] = {}
+    for edition in editions:
+        of_language = papers.setdefault(edition.subscriber.language, {})
+        of_language.update((paper.key, paper) for paper in edition.shown)
+    return world.write({language: [*some.values()] for language, some in papers.items()}, now=now, stop=stop)
+
+
+def with_wordings(world: World, edition: Edition) -> Edition:
+    """The edition with what was written for its reader."""
+    keys = [paper.key for paper in edition.shown]
+    return replace(edition, wordings=world.wordings(keys, edition.subscriber.language))
 
 
 def deliver(
@@ -303,7 +409,7 @@ def deliver(
     backend: Backend,
     now: datetime,
     choice: Choice,
-    absent: tuple[str, ...],
+    missing: tuple[str, ...],
     listener: Listener,
     stop: Callable[[], bool],
 ) -> DrainResult:
@@ -312,7 +418,7 @@ def deliver(
 
     def compose(delivery: Delivery) -> Message:
         subscriber = subscribers[delivery.subscriber]
-        edition = stored_edition(world, delivery, subscriber, absent)
+        edition = stored_edition(world, delivery, subscriber, missing)
         return compose_message(edition, world.templates[subscriber.template], sender=world.sender, now=now)
 
     return drain(
@@ -326,9 +432,9 @@ def deliver(
     )
 
 
-def stored_edition(world: World, delivery: Delivery, subscriber: Subscriber, absent: tuple[str, ...]) -> Edition:
+def stored_edition(world: World, delivery: Delivery, subscriber: Subscriber, missing: tuple[str, ...]) -> Edition:
     """The edition as the ledger holds it, its evidence found again in the papers."""
-    sections: dict[str, list[PaperKey]] = {"matched": [], "trending": [], "rest": []}
+    sections: dict[str, list[PaperKey]] = {"matched": [], "trending": [], "rest": [], "updated": []}
     for section, key in world.ledger.edition_papers(delivery):
         sections[section].append(key)
     papers = {name: world.papers.papers(keys) for name, keys in sections.items()}
@@ -337,11 +443,13 @@ def stored_edition(world: World, delivery: Delivery, subscriber: Subscriber, abs
         next(iter(match_papers(topics, [Reading(paper)])), Match(paper=paper, topics=(), strength=1))
         for paper in papers["matched"]
     ]
-    return Edition(
+    edition = Edition(
         subscriber=subscriber,
         date=delivery.date,
         matched=tuple(matched),
         trending=tuple(papers["trending"]),
         rest=tuple(papers["rest"]),
-        absent_sources=absent,
+        updated=tuple(papers["updated"]),
+        gaps=missing,
     )
+    return with_wordings(world, edition)

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.collect.sources import Feed
+from digest.collect.sources import Feed, HackerNews
 from digest.deliver.outbox import Outcome
 from digest.errors import (
     ConfigError,
@@ -22,6 +22,8 @@ from digest.model import (
     DeliveryState,
     Entry,
     Message,
+    Paper,
+    PaperKey,
     Poll,
     Receipt,
     Recorded,
@@ -31,6 +33,7 @@ from digest.model import (
     SubscriberId,
     Topic,
     Verdict,
+    Wording,
 )
 from digest.pipeline import Choice, Listener, Report, World, choose_editions, run_pass
 from digest.service import Service
@@ -473,7 +476,78 @@ def test_a_source_that_was_absent_is_named_until_it_is_back(morning: Morning) ->
 
     run_pass(morning.world, morning.backend, NOW, Choice(collect=False), Listener())
 
-    assert "Not read in full for this edition: blog." in morning.backend.sent[0].text
+    assert "May be missing: blog: could not be read" in morning.backend.sent[0].text
+
+
+def test_a_gap_says_when_the_source_last_had_something_new_and_an_extra_leaves_none(morning: Morning) -> None:
+    morning.world = replace(morning.world, sources=[Feed("https://example.org/rss", name="blog"), HackerNews()])
+    morning.announce(an_entry(1), source="blog")
+    morning.run()
+    morning.now += DAY
+    morning.announce(an_entry(2))
+    for name in ("blog", "hackernews:points"):
+        morning.world.papers.record(Poll(source=name, verdict=Verdict.STALE, covers=False), morning.now)
+    run_pass(morning.world, morning.backend, morning.now, Choice(collect=False), Listener())
+
+    text = " ".join(morning.backend.sent[1].text.split())
+    assert f"May be missing: blog: no new batch where one was due, last new on {NOW:%a %d %b}" in text
+    assert "hackernews" not in text
+
+
+def test_a_replaced_paper_is_named_to_who_was_sent_it_and_sent_to_who_was_not(morning: Morning) -> None:
+    def replaced(number: int, version: int) -> Poll:
+        entry = an_entry(number, announcement=Announcement.REPLACE, version=version)
+        everything = frozenset(Announcement) - {Announcement.MENTION}
+        return Poll(source="arxiv:a", verdict=Verdict.FRESH, entries=(entry,), announce=everything)
+
+    morning.announce(an_entry(1), source="arxiv:a")
+    morning.run()
+    for day, version in enumerate((2, 2, 3), 2):
+        morning.now += DAY
+        morning.world.papers.record(replaced(1, version), morning.now)
+        morning.world.papers.record(replaced(50, 7), morning.now)
+        morning.announce(an_entry(day))
+        morning.run()
+
+    texts = [message.text for message in morning.backend.sent]
+    assert sorted(morning.titles()) == [f"Invented Paper {number}" for number in (1, 2, 3, 4, 50)]
+    assert ["Updated since you got them" in text for text in texts] == [False, True, False, True]
+    assert "- Invented Paper 1\n" in texts[1].replace("\r", "")
+    assert [state.papers for state in morning.world.ledger.editions()] == [1, 1, 2, 1]
+
+
+def test_news_of_a_sent_paper_alone_is_no_reason_for_a_mail(morning: Morning) -> None:
+    morning.announce(an_entry(1), source="arxiv:a")
+    morning.run()
+    morning.now += DAY
+    entry = an_entry(1, announcement=Announcement.REPLACE, version=2)
+    everything = frozenset(Announcement)
+    poll = Poll(source="arxiv:a", verdict=Verdict.FRESH, entries=(entry,), announce=everything)
+    morning.world.papers.record(poll, morning.now)
+
+    assert morning.run().counts == {DeliveryState.SKIPPED: 1}
+
+
+def test_what_a_language_model_writes_is_mailed_and_its_troubles_stop_nothing(tmp_path: Path) -> None:
+    asked: list[dict[str, list[str]]] = []
+
+    def write(papers: Mapping[str, Sequence[Paper]], *, now: datetime, stop: Callable[[], bool]) -> tuple[str, ...]:
+        asked.append({language: [paper.key for paper in some] for language, some in papers.items()})
+        return ("the language model is asleep",)
+
+    def wordings(keys: Sequence[PaperKey], language: str) -> dict[PaperKey, Wording]:
+        return {key: Wording(title="Erfunden", summary="", by="m") for key in keys if language == "de"}
+
+    morning = Morning(tmp_path, a_subscriber(language="de"), a_subscriber("Bea"))
+    morning.world = replace(morning.world, write=write, wordings=wordings)
+    morning.announce(an_entry(1))
+
+    report = morning.run()
+
+    key = an_entry(1).key
+    assert asked == [{"de": [key], "": [key]}]
+    assert ["Erfunden" in message.text for message in morning.backend.sent] == [True, False]
+    assert (report.exit_code, report.notes) == (0, ("the language model is asleep",))
 
 
 def test_an_edition_that_was_skipped_is_not_opened_on_a_later_day(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from digest.collect.client import Client
 from digest.collect.limits import Limits
 from digest.model import Subscriber
 from digest.paths import shipped
@@ -34,6 +35,7 @@ def a_world(
 ) -> World:
     engine = open_database(f"sqlite:///{folder / 'digest.sqlite3'}")
     _OPEN.append(engine)
+    limits = Limits()
     return World(
         sources=sources,
         subscribers=subscribers,
@@ -41,8 +43,8 @@ def a_world(
         ledger=SqlLedger(engine),
         templates={"daily": load_template("daily", [shipped("templates")])},
         sender="Paperround <digest@example.org>",
-        contact="https://example.org/paperround",
-        limits=Limits(),
+        connect=lambda: Client(contact="https://example.org/paperround", limits=limits),
+        limits=limits,
         catch_up=timedelta(days=3),
         clock=clock,
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -25,7 +25,7 @@ from digest.errors import ConfigError, DigestError, RenderError
 
 if TYPE_CHECKING:
     from digest.app import Config
-    from digest.model import Subscriber
+    from digest.model import Paper, Subscriber
 
 _Value = TypeVar("_Value")
 
@@ -61,12 +61,8 @@ def check(
             codes.append(_ask_sources(config, moment))
         if smtp:
             codes.append(_sign_in(config))
-        for setting, value in (
-            ("DIGEST_SMTP__HOST", config.settings.smtp.host),
-            ("DIGEST_SENDER", config.settings.sender),
-        ):
-            if not value and not smtp:
-                console.print(f"note: {setting} is not set yet; preview and run --to-folder work without it")
+        for note in _notes(config, smtp=smtp):
+            console.print(f"note: {escape(note)}")
         console.print(
             f"{number_of(len(config.roster.sources), 'source')},"
             f" {number_of(len(config.roster.subscribers), 'subscriber')}, {number_of(len(problems), 'problem')}"
@@ -78,7 +74,7 @@ def check(
 
 def _read_all(file: Path | None, now: datetime) -> tuple["Config | None", Sequence[ConfigError]]:
     """What can be read, and everything that is wrong: one mistake hides no other."""
-    from digest.app import Config, add_templates
+    from digest.app import Config, add_templates, tell_apart
     from digest.config.settings import Settings, environment, load_settings
     from digest.config.subscribers import load_subscribers
 
@@ -91,7 +87,7 @@ def _read_all(file: Path | None, now: datetime) -> tuple["Config | None", Sequen
     roster = _or_problems(lambda: load_subscribers(path, env or {}), problems)
     if roster is None:
         return None, problems
-    config = add_templates(Config(settings=settings or Settings.model_construct(), roster=roster))
+    config = add_templates(tell_apart(Config(settings=settings or Settings.model_construct(), roster=roster)))
     problems += config.roster.problems
     problems += _failed_trials(config, now)
     return (config if settings else None), problems
@@ -117,13 +113,28 @@ def _failed_trials(config: "Config", now: datetime) -> Iterator[ConfigError]:
     readers = {subscriber.template: subscriber for subscriber in config.roster.subscribers}
     papers = sample_papers(now) if config.settings.templates else ()
     for name, reader in readers.items() if papers else ():
-        edition = choose_papers(reader, now.date(), [Reading(paper) for paper in papers], ("a source",))
+        edition = choose_papers(reader, now.date(), [Reading(paper) for paper in papers], missing=("a source",))
         try:
             compose_message(
                 edition, config.templates[name], sender=config.settings.sender or "digest@example.org", now=now
             )
         except RenderError as error:
             yield ConfigError(error.problem, where=error.where, hint=error.hint)
+
+
+def _notes(config: "Config", *, smtp: bool) -> Iterator[str]:
+    """What is not wrong, but less than it could be."""
+    from digest.app import skipped_sources, slow_sources
+
+    settings = config.settings
+    for line in (*skipped_sources(config), *slow_sources(config)):
+        yield f"source {line}"
+    translated = sum(bool(subscriber.language) for subscriber in config.roster.subscribers)
+    if translated and not settings.llm.url:
+        yield f"{number_of(translated, 'subscriber')} asked for a translation, but DIGEST_LLM__URL is not set"
+    for setting, value in (("DIGEST_SMTP__HOST", settings.smtp.host), ("DIGEST_SENDER", settings.sender)):
+        if not value and not smtp:
+            yield f"{setting} is not set yet; preview and run --to-folder work without it"
 
 
 def _show_subscribers(subscribers: "Sequence[Subscriber]", now: datetime) -> None:
@@ -143,25 +154,45 @@ def _show_subscribers(subscribers: "Sequence[Subscriber]", now: datetime) -> Non
 
 
 def _ask_sources(config: "Config", now: datetime) -> int:
-    from digest.app import build_source
+    from digest.app import build_client, build_sources
     from digest.collect.limits import Limits
     from digest.collect.poll import poll_sources
     from digest.ports import Window
 
-    listed = [build_source(spec) for spec in config.roster.sources]
-    windows = {source.name: Window(now - timedelta(days=1), now) for source in listed}
+    listed = build_sources(config)
+    limits = Limits()
+    window = Window(since=now - timedelta(days=1), until=now, papers=(_famous_paper(),))
     with Watcher(sources=len(listed)) as watcher:
         polls = asyncio.run(
             poll_sources(
                 listed,
-                windows,
+                dict.fromkeys((source.name for source in listed), window),
                 {},
-                limits=Limits(),
-                contact=config.settings.contact,
+                connect=lambda: build_client(config.settings, limits),
+                limits=limits,
                 on_poll=lambda poll: watcher.polled(poll, None),
             )
         )
     return 0 if all(poll.is_good for poll in polls) else 1
+
+
+def _famous_paper() -> "Paper":
+    """For sources that are asked about papers: one that all of them know."""
+    from digest.model import Link, LinkKind, Paper, PaperKey, Signals
+
+    published = datetime(2017, 6, 12, tzinfo=UTC)
+    return Paper(
+        key=PaperKey("arxiv:1706.03762"),
+        title="Attention Is All You Need",
+        abstract="",
+        authors=("Ashish Vaswani",),
+        categories=("cs.CL",),
+        links=(Link(LinkKind.CODE, "https://github.com/tensorflow/tensor2tensor"),),
+        published=published,
+        first_seen=published,
+        signals=Signals(),
+        sources=(),
+    )
 
 
 def _sign_in(config: "Config") -> int:

@@ -25,7 +25,7 @@ class _Output(Console):
     """For a person, as wide as their terminal; for anything else whole lines, so that no id is ever cut."""
 
     def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, highlight=False, soft_wrap=True)
+        super().__init__(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
         if not self.is_terminal:
             self.width = _LOG_COLUMNS
 

@@ -89,17 +89,18 @@ def _edition_to_show(world: "World", subscriber: "Subscriber", now: datetime) ->
     """The best edition there is to look at, and where its papers are from."""
     from digest.demo import sample_papers
     from digest.match.topics import Reading
-    from digest.pipeline import Announced, choose_papers, owed_edition
+    from digest.pipeline import Announced, choose_papers, owed_edition, with_wordings
     from digest.schedule.due import edition_now
 
     today = edition_now(subscriber.schedule, subscriber.zone, now)
     owed = owed_edition(world, subscriber, today, Announced(world.papers)).edition
     if not owed.is_empty:
-        return owed, "owed now"
+        return with_wordings(world, owed), "owed now"
     stored = world.papers.announced(world.papers.seq_before(now - _LOOK_BACK), world.papers.latest_seq())
     papers, what = (
         (stored, "last seven days")
         if stored
         else (sample_papers(now), "invented papers: none were announced in seven days")
     )
-    return choose_papers(subscriber, today.date, [Reading(paper) for paper in papers]), what
+    edition = choose_papers(subscriber, today.date, [Reading(paper) for paper in papers])
+    return with_wordings(world, edition), what

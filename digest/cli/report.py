@@ -16,7 +16,9 @@ _COLOURS = {
     Verdict.FRESH: "green",
     Verdict.UNCHANGED: "green",
     Verdict.QUIET: "cyan",
+    Verdict.STALE: "yellow",
     Verdict.PARTIAL: "yellow",
+    Verdict.SUSPICIOUS: "red",
     Verdict.FAILED: "red",
     DeliveryState.ACCEPTED: "green",
     DeliveryState.SKIPPED: "cyan",
@@ -63,7 +65,8 @@ class Watcher(Listener):
         counts = f"{len(poll.entries)} listed"
         if recorded:
             counts += f", {recorded.new} new" + (f", {recorded.merged} merged" if recorded.merged else "")
-        console.print(f"{coloured(poll.verdict)} {escape(poll.source)}: {counts}")
+        via = f", by way of {' and '.join(poll.via)}" if poll.via else ""
+        console.print(f"{coloured(poll.verdict)} {escape(poll.source)}: {counts}{escape(via)}")
         for problem in poll.problems:
             console.print(f"  [yellow]![/yellow] {escape(problem)}")
 
@@ -104,6 +107,7 @@ def show_report(report: Report, *, dry_run: bool = False) -> None:
         show_error(failure)
     if report.stopped_by:
         show_error(report.stopped_by)
+    show_notes(report)
     papers = sum(recorded.new for recorded in report.recorded.values())
     bad = [poll.source for poll in report.polls if not poll.is_good]
     line = f"{number_of(len(report.polls), 'source')} read, {number_of(papers, 'new paper')}"
@@ -120,13 +124,20 @@ def show_report(report: Report, *, dry_run: bool = False) -> None:
     console.print(escape(line))
 
 
+def show_notes(report: Report) -> None:
+    """What the pass went without."""
+    for note in report.notes:
+        console.print(f"[dim]note:[/dim] {escape(note)}")
+
+
 def sources_table(report: Report) -> Table:
     """What was collected, a row a source."""
-    rows = table("Collected", "source", "verdict", numbers=("listed", "new", "merged", "seen before"))
+    rows = table("Collected", "source", "verdict", numbers=("listed", "new", "merged", "seen", "time"))
     for poll in report.polls:
         recorded = report.recorded.get(poll.source)
         numbers = (recorded.new, recorded.merged, recorded.seen) if recorded else ("", "", "")
-        rows.add_row(escape(poll.source), coloured(poll.verdict), str(len(poll.entries)), *map(str, numbers))
+        counts = map(str, (len(poll.entries), *numbers))
+        rows.add_row(escape(poll.source), coloured(poll.verdict), *counts, f"{poll.took_s:.1f} s")
     return rows
 
 

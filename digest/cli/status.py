@@ -48,15 +48,19 @@ def status(
         return
     show_problems(config.roster.problems)
     console.print(f"{number_of(world.papers.count(), 'paper')} stored")
-    rows = table("Sources", "source", "last poll", "verdict", "listed", "new", "last good", "problem")
+    rows = table(
+        "Sources", "source", "last poll", "verdict", "listed", "new", "merged", "seen", "time", "complete until",
+        "last new", "problem",
+    )  # fmt: skip
     for source in sources:
         rows.add_row(
             escape(source.name),
             _short(source.polled_at),
             coloured(source.verdict),
-            str(source.entries),
-            str(source.new),
+            *map(str, (source.listed, source.new, source.merged, source.seen)),
+            f"{source.took_s:.1f} s",
             _short(source.last_good_at),
+            _short(source.fresh_at),
             escape(source.problem),
         )
     if sources:

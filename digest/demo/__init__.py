@@ -9,17 +9,18 @@ from pathlib import Path
 
 from digest.app import Config, add_templates, build_smtp, build_world
 from digest.collect.sources import Arxiv, Feed, HuggingFace
+from digest.config.models import ArxivEntry, FeedEntry, HuggingFaceEntry, SourceEntry
 from digest.config.settings import Settings, Smtp
-from digest.config.subscribers import ArxivSpec, FeedSpec, HuggingFaceSpec, Roster, SourceSpec, load_subscribers
+from digest.config.subscribers import Roster, load_subscribers
 from digest.demo.inbox import serve_inbox
 from digest.demo.listings import arxiv_rss, daily_papers, journal_rss, load_papers
 from digest.demo.server import serve_listings
 from digest.errors import ConfigError
 from digest.merge import merge_entry
-from digest.model import Paper, PaperKey, Security
+from digest.model import NEWS, Paper, PaperKey, Security
 from digest.paths import shipped
 from digest.pipeline import World
-from digest.ports import Backend, Page
+from digest.ports import Backend, Page, Window
 
 JOURNAL = "Annals of Invented Biology"
 _SENDER = "Paperround demo <demo@example.org>"
@@ -66,7 +67,16 @@ def open_demo(folder: Path, now: datetime, clock: Callable[[], datetime], *, fre
             database_url=f"sqlite:///{folder / _DATABASE}",
         )
         world = build_world(add_templates(Config(settings=settings, roster=_roster(base))), clock)
-        yield Demo(world, build_smtp(settings), inbox)
+        sources = [_Invented(**vars(each)) if isinstance(each, Arxiv) else each for each in world.sources]
+        yield Demo(replace(world, sources=sources), build_smtp(settings), inbox)
+
+
+class _Invented(Arxiv):
+    """The same papers on every day, so that no day's are due."""
+
+    def due(self, window: Window) -> tuple[datetime, ...]:  # noqa: ARG002
+        """None."""
+        return ()
 
 
 def _prepare(folder: Path, *, fresh: bool) -> None:
@@ -94,19 +104,16 @@ def _roster(base: str) -> Roster:
     roster = load_subscribers(
         example, {f"{name}_EMAIL": f"{name.lower().replace('_', '-')}@example.org" for name in variables}
     )
-    journal = FeedSpec(url=f"{base}/journal.xml", name=JOURNAL, allow_private=True)
+    journal = FeedEntry(feed=f"{base}/journal.xml", name=JOURNAL, allow_private=True)
     return replace(roster, sources=(*_on_this_machine(roster, base), journal))
 
 
-def _on_this_machine(roster: Roster, base: str) -> Iterator[SourceSpec]:
-    for spec in roster.sources:
-        match spec:
-            case ArxivSpec():
-                yield replace(spec, url=f"{base}/rss", allow_private=True)
-            case HuggingFaceSpec():
-                yield replace(spec, url=f"{base}/api/daily_papers", allow_private=True)
-            case FeedSpec():
-                pass  # its place is taken by the journal
+def _on_this_machine(roster: Roster, base: str) -> Iterator[SourceEntry]:
+    paths = {ArxivEntry: "/rss", HuggingFaceEntry: "/api/daily_papers"}
+    for entry in roster.sources:
+        # The place of the example's feed is taken by the journal.
+        if path := paths.get(type(entry)):
+            yield entry.model_copy(update={"url": f"{base}{path}", "allow_private": True})
 
 
 def sample_papers(now: datetime) -> tuple[Paper, ...]:
@@ -123,7 +130,7 @@ def sample_papers(now: datetime) -> tuple[Paper, ...]:
     )
     papers: dict[PaperKey, Paper] = {}
     for source, body in pages:
-        for entry in source.parse(Page(url="", body=body, content_type="")).entries:
-            if entry.announcement.is_news:
+        for entry in source.parse(Page(url="", body=body)).entries:
+            if entry.announcement in NEWS:
                 papers[entry.key] = merge_entry(papers.get(entry.key), entry, source.name, now)
     return tuple(papers.values())

@@ -52,7 +52,8 @@ def select_edition(
     day: date,
     owed: Sequence[Paper],
     matches: Sequence[Match],
-    absent_sources: tuple[str, ...] = (),
+    updated: Sequence[Paper] = (),
+    gaps: tuple[str, ...] = (),
 ) -> Edition:
     """Choose an edition from what a subscriber is owed.
 
@@ -61,7 +62,8 @@ def select_edition(
         day: The subscriber's local date.
         owed: Every paper of the window, each once.
         matches: Those of them that a topic wants.
-        absent_sources: Named in the mail, because the reader may be missing something.
+        updated: Sent before, and replaced by a newer version since.
+        gaps: A line for each source that may have had more.
     """
     ranked = rank_matches(matches)
     matched_keys = {match.paper.key for match in ranked}
@@ -72,5 +74,6 @@ def select_edition(
         matched=tuple(ranked[: subscriber.limit]),
         trending=tuple(rank_trending(others)[: subscriber.trending]),
         rest=tuple(match.paper for match in ranked[subscriber.limit :]),
-        absent_sources=absent_sources,
+        updated=tuple(updated),
+        gaps=gaps,
     )

@@ -201,7 +201,8 @@ def may_be_same(one: Iterable[PaperKey], other: Iterable[PaperKey]) -> bool:
     """Whether the ids of two entries allow that they are one work.
 
     They do not if both state ids of a kind of which a work has only one, and have none of them in common: arXiv,
-    PubMed, OpenReview, the DOI of a publication, the DOI on one server of preprints. A preprint's DOI beside that of a
+    PubMed, OpenReview, the DOI of a publication, the DOI on one server of preprints, an address on one host, an id in
+    one feed: a column bears the same title every week. A preprint's DOI beside that of a
     publication says nothing, nor do two preprints on different servers, nor the DOI of a deposit, of which each version
     has its own.
     """
@@ -219,6 +220,10 @@ def _by_kind(keys: Iterable[PaperKey]) -> dict[str, set[str]]:
             ids[server or "publication"].add(_SERVER_VERSION.sub("", given) if server else given)
         elif kind in ("arxiv", "pmid", "openreview"):
             ids[kind].add(given)
+        elif kind == "url":
+            ids[f"on {urlsplit(given).netloc}"].add(given)
+        elif kind == "guid":
+            ids[f"in {given.partition(':')[0]}"].add(given)
     return ids
 
 

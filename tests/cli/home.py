@@ -6,11 +6,12 @@ Addresses and the password are canaries: every process's output is searched for 
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -84,6 +85,11 @@ class Home:
         draft = self.folder / "draft.yaml"
         draft.write_text(json.dumps({"sources": list(sources), "subscribers": people}, indent=1))
         draft.replace(self.folder / "subscribers.yaml")
+
+    def forget_holds(self) -> None:
+        """Hosts that wanted to be left alone were left alone for long enough: that is measured by the real clock."""
+        with closing(sqlite3.connect(self.folder / "var/digest.sqlite3")) as connection, connection:
+            connection.execute("DELETE FROM host")
 
     def mail_to(self, smtp: EvilSmtp | int, security: str = "none", *, sign_in: bool = False) -> None:
         self.env |= {

@@ -67,6 +67,7 @@ def test_from_collecting_to_why_a_paper_came(readers: Home, http: EvilHttp) -> N
     assert source.pop("took_s") > 0
     assert source == {
         "source": "arxiv:cs.CL", "verdict": "fresh", "listed": 2, "new": 2, "merged": 0, "seen": 0, "problems": [],
+        "via": [], "covers": True,
     }  # fmt: skip
 
     shown = readers.digest("preview", "ADA", "--out", "look", now=FRIDAY)
@@ -120,7 +121,8 @@ def test_what_a_run_can_be_asked_for(readers: Home) -> None:
     assert sorted(state) == ["editions", "papers", "problems", "sources", "subscribers"]
     assert state["papers"] == 2
     assert sorted(state["sources"][0]) == [
-        "entries", "last_good_at", "name", "new", "polled_at", "problem", "verdict",
+        "fresh_at", "last_good_at", "listed", "merged", "name", "new", "polled_at", "problem", "seen", "took_s",
+        "verdict",
     ]  # fmt: skip
     assert sorted(state["subscribers"][0]) == ["id", "last_edition", "next_send"]
     assert sorted(state["editions"][0]) == [

@@ -38,9 +38,9 @@ def get(url: str, **headers: str) -> tuple[bytes, str, str]:
 
 def listed(source: Source) -> Sequence[Entry]:
     entries: list[Entry] = []
-    for url in source.first_urls(Window(NOW - timedelta(days=1), NOW)):
-        body, media_type, _ = get(url)
-        listing = source.parse(Page(url=url, body=body, content_type=media_type))
+    for ask in source.asks(Window(since=NOW - timedelta(days=1), until=NOW)):
+        body, _, _ = get(ask.url)
+        listing = source.parse(Page(url=ask.url, body=body))
         assert listing.problems == ()
         entries += listing.entries
     return entries

@@ -337,7 +337,9 @@ def test_any_title_has_a_key_or_none(title: str, authors: tuple[str, ...]) -> No
         ("doi:10.5281/zenodo.1", "doi:10.5281/zenodo.2", True),
         ("doi:10.5281/zenodo.1", "doi:10.1000/b", True),
         ("url:https://a.example/", "url:https://b.example/", True),
-        ("guid:a:1", "guid:a:2", True),
+        ("guid:a:1", "guid:a:2", False),
+        ("guid:a:1", "guid:b:2", True),
+        ("url:https://a.example/1", "url:https://a.example/2", False),
     ],
 )
 def test_ids_of_which_a_work_has_only_one_tell_works_apart(one: str, other: str, may_be: bool) -> None:
