@@ -340,6 +340,7 @@ class LiveWorld:
                 self._world = replace(
                     self._world,
                     sources=build_sources(self.config),
+                    skipped=skipped_sources(self.config),
                     subscribers=self.config.roster.subscribers,
                     templates=self.config.templates,
                 )

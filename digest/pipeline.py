@@ -249,7 +249,7 @@ def collect(
             poll_sources(
                 sources,
                 {source.name: (windows or {}).get(source.name) or window(world, source, now) for source in sources},
-                {} if windows else world.papers.validators(),
+                world.papers.validators() if windows is None else {},
                 connect=world.connect,
                 limits=world.limits,
                 seen=world.papers.seen,

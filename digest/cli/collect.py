@@ -45,6 +45,12 @@ def collect(
     run = read_run(replay) if replay else None
     transport = Replayer(replay) if replay else Recorder(record) if record else None
     world = build_world(config, read_clock, transport)
+    if replay and world.ledger.editions(limit=1):
+        raise ConfigError(
+            "this database has editions: a replay would owe its readers what was recorded",
+            where="DIGEST_DATABASE_URL",
+            hint="set it to a new file, such as sqlite:///replay.sqlite3",
+        )
     moment = run.now if run and not now else reference_time(now)
     windows = run.windows if run else None
     if record:

@@ -71,6 +71,8 @@ def serve(
         except DigestError as error:
             log.error("%s", error)  # noqa: TRY400 - it says what to do; a traceback says where we are
             return
+        for note in report.notes if report else ():
+            log.info("note: %s", note)
         if report and report.stopped_by:
             log.error("%s", report.stopped_by)
 

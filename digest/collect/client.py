@@ -356,7 +356,7 @@ def _network(proxy: str | None) -> httpx.AsyncHTTPTransport:
 def _check_headers(ask: Ask) -> None:
     """Before anybody else can complain of a header: they would show its value."""
     for name, value in ask.headers:
-        if not (value.isascii() and value.isprintable()):
+        if not (value.isascii() and value.isprintable() and value == value.strip()):
             raise CollectError(
                 f"the header {name} for {shown(ask.url)} holds characters that cannot be sent",
                 hint="check the key in the settings, it may have been pasted with more than itself",
@@ -385,6 +385,8 @@ def _failure(exc: httpx.TransportError, at: str, proxy: str | None) -> CollectEr
         return _TransientError(f"no connection to the proxy {shown(proxy)} ({text})", hint=_PROXY_HINT)
     if isinstance(exc, httpx.TimeoutException):
         return _TransientError(f"no answer from {shown(at)} in time", is_unsure=not is_connecting)
+    if isinstance(exc, httpx.LocalProtocolError):
+        return CollectError(f"the request to {shown(at)} cannot be sent")  # its text would quote a header
     if isinstance(exc, httpx.ConnectError):
         return _TransientError(f"no connection to {shown(at)} ({text})")
     return _TransientError(f"no valid answer from {shown(at)} ({text})", is_unsure=True)

@@ -88,7 +88,7 @@ class HuggingFace(Source):
             object.__setattr__(self, "name", f"huggingface:{self.list}")
 
     def asks(self, window: Window) -> Sequence[Ask]:
-        """One request for each day, week or month that the window and the day before it touch, in UTC, at most 8 days.
+        """One request for each day, week or month that the window and the day before it touch, in UTC, at most 31 days.
 
         A day's list grows while the day lasts, so the day before the last poll is read again. What trends is one list
         of a hundred.
