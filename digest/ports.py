@@ -99,6 +99,9 @@ class Source(Protocol):
     reach: ClassVar[timedelta | None] = None
     """How far back it can be asked, at most; ``None`` if that is not a matter of time, or without end."""
 
+    leaves_out: ClassVar[str] = ""
+    """What it never lists, for people: the window stays open where nothing better could be read."""
+
     @property
     def name(self) -> str:
         """Unique among the configured sources, for people and for the database: ``arxiv:cs.CL+cs.CV``."""

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from digest.cli.common import console, number_of, show_error, table
+from digest.cli.common import console, errors, number_of, show_error, table
 from digest.deliver.outbox import Outcome
 from digest.model import DeliveryState, Edition, Poll, Recorded, Verdict
 from digest.pipeline import Listener, Report
@@ -108,6 +108,8 @@ def show_report(report: Report, *, dry_run: bool = False) -> None:
     if report.stopped_by:
         show_error(report.stopped_by)
     show_notes(report)
+    if not console.is_terminal:
+        _warn_of_sources(report)
     papers = sum(recorded.new for recorded in report.recorded.values())
     bad = [poll.source for poll in report.polls if not poll.is_good]
     line = f"{number_of(len(report.polls), 'source')} read, {number_of(papers, 'new paper')}"
@@ -122,6 +124,14 @@ def show_report(report: Report, *, dry_run: bool = False) -> None:
     if report.waiting:
         line += f"; {number_of(report.waiting, 'message')} waiting" + (", sending stopped" if report.stopped_by else "")
     console.print(escape(line))
+
+
+def _warn_of_sources(report: Report) -> None:
+    """Where output is a log, a dead source is an error: cron mails what goes to stderr."""
+    for poll in report.polls:
+        if not poll.is_good:
+            cause = f": {poll.problems[0]}" if poll.problems else ""
+            errors.print(f"warning {escape(poll.source)} is {poll.verdict}{escape(cause)}")
 
 
 def show_notes(report: Report) -> None:

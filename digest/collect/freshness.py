@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from digest.model import Entry, PaperKey, Verdict
+from digest.model import NEWS, Entry, PaperKey, Verdict
 from digest.ports import Listing, Source, Window
 
 _GETS_USED_TO = timedelta(days=7)
@@ -72,9 +72,9 @@ class Read:
         self.whole_pages += other.whole_pages
 
     def entries_beside(self, other: "Read") -> list[Entry]:
-        """The entries of papers that the other one lacks."""
-        known = {entry.key for entry in other.entries}
-        return [entry for entry in self.entries if entry.key not in known]
+        """The entries that the other one lacks: what it lists as replaced may have been new on a day that it missed."""
+        known = {(entry.key, entry.announcement in NEWS) for entry in other.entries}
+        return [entry for entry in self.entries if (entry.key, entry.announcement in NEWS) not in known]
 
 
 @dataclass(frozen=True, slots=True)

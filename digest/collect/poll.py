@@ -179,6 +179,8 @@ class _SourcePoll:
                 read.forget_troubles()
             read.add(more)
             if other.covers_gap:
+                if other.leaves_out:
+                    read.lose(f"{other.name} leaves out {other.leaves_out}: asked for again next time")
                 return settled(self._source, read, self._seen_in(read)), 0
             found = judge(self._source, self._window, read, self._seen_in(read))
             if not (gap or found.verdict.is_bad):
@@ -206,6 +208,12 @@ class _SourcePoll:
         """Whether a listing of the newest entries has none in common with what it listed before."""
         is_known_source = self._source.is_standing and self._window.listed
         return bool(is_known_source and read.entries and not self._seen_in(read))
+
+    def _was_ahead(self) -> bool:
+        """Whether the newest batch may have been read already when it was not due yet: then "nothing changed" says
+        neither that nor the contrary.
+        """
+        return bool(self._due) and self._due[-1] <= self._window.since
 
     def _seen_in(self, read: Read) -> frozenset[PaperKey]:
         # What was stored since the newest batch came out is of that batch, and no sign that it is old.
@@ -261,7 +269,7 @@ class _SourcePoll:
         request = Request(
             ask=ask,
             allow_private=way.allow_private,
-            validators=self._known.get(validator_name(self._source, ask.url)),
+            validators=None if self._was_ahead() else self._known.get(validator_name(self._source, ask.url)),
             deadline=deadline,
         )
         try:

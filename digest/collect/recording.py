@@ -8,6 +8,7 @@ but its method, its address without secrets, and a hash of what it posted.
 import hashlib
 import itertools
 import json
+import re
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -48,6 +49,7 @@ _FAILURES: Mapping[str, type[Exception]] = {
 }  # fmt: skip
 # A secret that was masked has to pass for a part of a header, which is ASCII.
 _MASK = "***"
+_MASKED = re.compile(r"[?&][^=&?#]*=[^=&?#]*\*\*\*[^=&?#]*")
 # Of no host that is asked; some address is needed where a proxy resolved the name.
 _PLACEHOLDER = "192.0.0.9"
 
@@ -333,7 +335,9 @@ def _asked(request: httpx.Request) -> _Asked:
 
 
 def _kept_address(url: str) -> str:
-    return masked(url).replace("…", _MASK)
+    """The address without what is masked in it, so that who replays needs neither our keys nor our contact."""
+    text = _MASKED.sub("", masked(url).replace("…", _MASK))
+    return text if "?" in text else text.replace("&", "?", 1)
 
 
 def _kept_headers(response: httpx.Response) -> Iterator[tuple[str, str]]:

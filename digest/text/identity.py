@@ -158,7 +158,7 @@ def parse_key(text: str) -> PaperKey | None:
 
 
 # A listing is asked about twice: whether it is new, and when it is stored.
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=2_048)
 def title_key(title: str, authors: tuple[str, ...]) -> PaperKey | None:
     """A last resort, for two sources that state no common id: the title and the first author's family name.
 

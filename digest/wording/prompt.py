@@ -46,7 +46,7 @@ _REASONS = (
         ),
         "it holds a link",
     ),
-    (re.compile(r"</?[a-z!]|```|\{[{%]|&#?\w+;", re.IGNORECASE), "it holds markup"),
+    (re.compile(r"</?[a-z!]|```|\{[{%]|&#?\w+;|\A\s*[\[{]\s*\"", re.IGNORECASE), "it holds markup"),
     (
         re.compile(
             r"\A(?:sure|certainly|of course|here(?:'s|’s| is| are)|as an ai|i(?:'m|’m| am) (?:sorry|unable|an ai)"

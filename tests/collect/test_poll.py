@@ -1,17 +1,18 @@
 """What a poll does when its first way is not enough."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import pytest
 
 from digest.collect.client import Client
 from digest.collect.limits import Limits
-from digest.collect.poll import poll_sources
+from digest.collect.poll import poll_sources, validator_name
 from digest.errors import CollectError, SuspiciousError
-from digest.model import Entry, PaperKey, Poll, Verdict
+from digest.model import Announcement, Entry, PaperKey, Poll, Validators, Verdict
 from digest.ports import Ask, Listing, Page, Source, Window
 from tests.collect.evil_http import Answer, EvilHttp
 
@@ -52,13 +53,18 @@ class Way(Source):
         return self.others
 
 
-def poll(source: Source, listed: int = 0, since: datetime = NOW - timedelta(days=1)) -> Poll:
+def poll(
+    source: Source,
+    listed: int = 0,
+    since: datetime = NOW - timedelta(days=1),
+    known: Mapping[str, Validators] = MappingProxyType({}),
+) -> Poll:
     window = Window(since=since, until=NOW, listed=listed)
     [done] = asyncio.run(
         poll_sources(
             [source],
             {source.name: window},
-            {},
+            known,
             connect=lambda: Client(contact="tests", limits=LIMITS),
             limits=LIMITS,
             seen=lambda name, entries, before: KNOWN & {entry.key for entry in entries},
@@ -206,3 +212,43 @@ def test_a_feed_whose_every_entry_is_new_may_have_lost_some(ways: Ways) -> None:
     assert poll(source, listed=2).problems == ("all 2 are new: others may have come and gone since the last poll",)
     assert poll(source, listed=0).problems == ()
     assert poll(Standing(ways.source("2 3 4").url), listed=2).problems == ()
+
+
+def test_a_way_that_leaves_something_out_fills_the_gap_and_leaves_it_open(ways: Ways) -> None:
+    @dataclass(frozen=True)
+    class Incomplete(Way):
+        leaves_out: str = "cross-lists"  # type: ignore[misc]  # a class attribute elsewhere
+
+    archive = Incomplete(ways.server.answers("/api", b"1 2 9"), "api", covers_gap=True)
+
+    done = poll(replace(ways.source("3", batches=2), others=(archive,)))
+
+    assert (done.verdict, numbers(done), done.covers) == (Verdict.PARTIAL, ["3", "1", "2", "9"], False)
+    assert "api leaves out cross-lists: asked for again next time" in done.problems
+
+
+def test_what_was_new_on_a_missed_day_and_is_replaced_today_is_still_new(ways: Ways) -> None:
+    """The feed lists it as a replacement, the archive as new."""
+
+    @dataclass(frozen=True)
+    class Replacing(Way):
+        def parse(self, page: Page) -> Listing:
+            listing = super().parse(page)
+            return Listing(entries=tuple(replace(e, announcement=Announcement.REPLACE) for e in listing.entries))
+
+    archive = Way(ways.server.answers("/archive", b"5"), "archive", covers_gap=True)
+    done = poll(Replacing(ways.server.answers("/feed", b"5"), batches=2, others=(archive,)))
+
+    assert [entry.announcement for entry in done.entries] == [Announcement.REPLACE, Announcement.NEW]
+
+
+@pytest.mark.parametrize(("since", "is_asked"), [(NOW - timedelta(hours=1), False), (NOW - timedelta(hours=3), True)])
+def test_whether_anything_changed_is_not_asked_of_a_batch_that_may_have_come_early(
+    ways: Ways, since: datetime, is_asked: bool
+) -> None:
+    source = ways.source("3")
+    known = {validator_name(source, source.url): Validators(etag='"1"')}
+
+    poll(source, since=since, known=known)
+
+    assert ("if-none-match" in ways.server.requests[0].headers) is is_asked

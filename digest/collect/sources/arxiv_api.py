@@ -27,7 +27,7 @@ Source: https://info.arxiv.org/help/api/user-manual.html, recorded answers of 20
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from digest.collect.sources.arxiv_calendar import batch_of_submission
@@ -58,6 +58,7 @@ class ArxivApi(Source):
     """Stands in for ``https://export.arxiv.org/api/query``."""
     allow_private: bool = False
     name: str = "arxiv query API"
+    leaves_out: ClassVar[str] = "replacements and cross-lists of older papers"
 
     def asks(self, window: Window) -> Sequence[Ask]:
         """One query, oldest first, so that what is announced meanwhile shifts no page."""

@@ -71,9 +71,9 @@ class ArxivOai(Source):
     the record                                primary asked for primary another
     ========================================= ================= ===========================
     v1 submitted since, or 7 days before that ``new``           ``cross``
-    older, with a v2 or more                  ``replace``       ``replace-cross``
-    older, v1, id of a month since            ``new``           ``cross``
-    older, v1, id of a month before           ``mention``       ``cross``
+    older, with a v2 or more of that time     ``replace``       ``replace-cross``
+    older, not so, id of a month since        ``new``           ``cross``
+    older, not so, id of a month before       ``mention``       ``cross``
     ========================================= ================= ===========================
 
     An id bears the month of its announcement, so a paper that moderators held for weeks is not missed; ``mention`` is a
@@ -128,7 +128,7 @@ class ArxivOai(Source):
         submitted = _submitted(raw)
         version = max(submitted, default=None)
         first = submitted.get(min(submitted, default=0))
-        announcement = self._announcement(arxiv_id, categories, first, version)
+        announcement = self._announcement(arxiv_id, categories, first, submitted.get(version or 0))
         changed = _day(record.findtext(f"{_OAI_NS}header/{_OAI_NS}datestamp") or "")
         published = batch_of_submission(first).shown_at if first else None
         if changed and version == 1 and announcement in (Announcement.NEW, Announcement.CROSS):
@@ -147,13 +147,13 @@ class ArxivOai(Source):
         )
 
     def _announcement(
-        self, arxiv_id: str, categories: Sequence[str], first: datetime | None, version: int | None
+        self, arxiv_id: str, categories: Sequence[str], first: datetime | None, newest: datetime | None
     ) -> Announcement:
         """See the table above."""
         is_primary = bool(categories) and asked_category(categories[0], self.categories) is not None
         if first is None or first >= self.since - HELD:
             return Announcement.NEW if is_primary else Announcement.CROSS
-        if version and version > 1:
+        if newest and newest >= self.since - HELD:
             return Announcement.REPLACE if is_primary else Announcement.REPLACE_CROSS
         if not is_primary:
             return Announcement.CROSS
