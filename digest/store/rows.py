@@ -1,7 +1,6 @@
 """Papers and signals as rows of the database, and back."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -45,8 +44,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
         values = [row[column.name] for row in rows]
         translate = column.type.dialect_impl(dialect).bind_processor(dialect)
         if translate:
-            # Times repeat; other values are dearer to compare than to translate.
-            values = [*map(cache(translate) if isinstance(values[0], datetime) else translate, values)]
+            values = [*map(cache(translate), values)]  # most of them repeat
         cells.append(values)
     statement = insert(table).compile(dialect=dialect, column_keys=[column.name for column in columns])
     connection.exec_driver_sql(str(statement), list(zip(*cells, strict=True)))
@@ -59,7 +57,7 @@ def paper_row(paper: Paper) -> dict[str, Hashable]:
         "abstract": paper.abstract,
         "authors": paper.authors,
         "categories": paper.categories,
-        "links": tuple((link.kind, link.url) for link in paper.links),
+        "links": tuple((link.kind.value, link.url) for link in paper.links),
         "published": paper.published,
         "first_seen": paper.first_seen,
         "sources": paper.sources,

@@ -71,8 +71,9 @@ def find_works(
     """
     groups = _Groups(ids)
     for entry in entries:
-        for key in (entry.key, *entry.ids):
+        for key in entry.ids:
             groups.join(key, entry.key)
+        for key in (entry.key, *entry.ids):
             if key in aliases:
                 groups.join(aliases[key], entry.key)
     works: dict[PaperKey, Work] = {}
