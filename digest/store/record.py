@@ -31,13 +31,20 @@ class Listed(NamedTuple):
 
 def record_entries(connection: Connection, poll: Poll, now: datetime) -> Listed:
     """Merge the entries of a poll into the papers; those of a failed poll are left out."""
+    batch = merge_entries(connection, poll, now)
+    batch.write(connection)
+    return batch.listed
+
+
+def merge_entries(connection: Connection, poll: Poll, now: datetime) -> "Batch":
+    """Find out which works the entries are about, and merge them into what is known; nothing is written yet."""
     entries = () if poll.verdict is Verdict.FAILED else poll.entries
     titles = [title_key(entry.title, entry.authors) for entry in entries]
     aliases = aliases_of(connection, names_of(entries, titles))
     known = papers_with(connection, set(aliases.values()))
     ids = {key: (key, *paper.ids) for key, paper in known.items()}
     aliases |= {name: key for key, names in ids.items() for name in names}
-    batch = _Batch(
+    batch = Batch(
         poll=poll,
         now=now,
         known=known,
@@ -47,10 +54,7 @@ def record_entries(connection: Connection, poll: Poll, now: datetime) -> Listed:
     )
     for work in find_works(entries, titles, aliases, ids):
         batch.take(work)
-    batch.write(connection)
-    seen = len(entries) - batch.new - batch.merged
-    recorded = Recorded(source=poll.source, new=batch.new, merged=batch.merged, seen=seen)
-    return Listed(recorded, bool(batch.announcements))
+    return batch
 
 
 def names_of(entries: Sequence[Entry], titles: Iterable[PaperKey | None]) -> set[PaperKey]:
@@ -59,7 +63,7 @@ def names_of(entries: Sequence[Entry], titles: Iterable[PaperKey | None]) -> set
 
 
 @dataclass(kw_only=True)
-class _Batch:
+class Batch:
     """The rows that one poll adds or changes; few statements write all of them."""
 
     poll: Poll
@@ -78,6 +82,14 @@ class _Batch:
     names: dict[PaperKey, PaperKey] = field(default_factory=dict)
     announcements: list[dict[str, Any]] = field(default_factory=list)
     observations: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def listed(self) -> Listed:
+        """What the poll changed."""
+        entries = () if self.poll.verdict is Verdict.FAILED else self.poll.entries
+        seen = len(entries) - self.new - self.merged
+        recorded = Recorded(source=self.poll.source, new=self.new, merged=self.merged, seen=seen)
+        return Listed(recorded, bool(self.announcements))
 
     def take(self, work: Work) -> None:
         """Add what is listed of one work."""
