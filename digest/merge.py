@@ -1,17 +1,16 @@
 """Entries of several sources become one paper, whose text does not depend on the order in which they answer."""
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from typing import Any, TypeVar
 
-from digest.model import Announcement, Entry, Paper, PaperKey, Signals
+from digest.model import SIGNALS, Announcement, Entry, Paper, PaperKey, Signals
 from digest.text.identity import may_be_same
 
 _T = TypeVar("_T", bound=Hashable)
 
-_SIGNALS = tuple(each.name for each in fields(Signals))
 _TEXTS = ("title", "abstract")
 _CHOSEN = (*_TEXTS, "authors", "venue", "summary")
 _PUBLICATION = "doi"
@@ -97,7 +96,7 @@ def latest(known: Signals, said: Signals) -> Signals:
     """What was said last of each signal."""
     if not said:
         return known
-    return replace(known, **{name: value for name in _SIGNALS if (value := getattr(said, name)) is not None})
+    return replace(known, **{name: value for name in SIGNALS if (value := getattr(said, name)) is not None})
 
 
 def _rank(paper: Paper, name: str, origins: Mapping[str, str]) -> tuple[Any, ...]:
@@ -122,7 +121,7 @@ def _origins(entry: Entry, source: str) -> tuple[tuple[str, str], ...]:
 
 
 def _most(one: Signals, other: Signals) -> Signals:
-    pairs = ((name, (getattr(one, name), getattr(other, name))) for name in _SIGNALS)
+    pairs = ((name, (getattr(one, name), getattr(other, name))) for name in SIGNALS)
     return Signals(**{name: max((n for n in stated if n is not None), default=None) for name, stated in pairs})
 
 

@@ -1,7 +1,7 @@
 """Frozen values that travel the line from a source's entry to a delivery; see docs/glossary.md."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from enum import StrEnum
 from ipaddress import ip_address
@@ -70,6 +70,9 @@ class Signals:
     def __bool__(self) -> bool:
         """Whether anything is said."""
         return self != Signals()
+
+
+SIGNALS = tuple(each.name for each in fields(Signals))
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,6 +241,7 @@ def collect(
         recorded[poll.source] = world.papers.record(poll, now)
         listener.polled(poll, recorded[poll.source])
 
+    validators = world.papers.validators() if windows is None else {}
     for are_asked_about_papers in (False, True):
         sources = [source for source in world.sources if source.asks_about_papers is are_asked_about_papers]
         if not sources:
@@ -249,7 +250,7 @@ def collect(
             poll_sources(
                 sources,
                 {source.name: (windows or {}).get(source.name) or window(world, source, now) for source in sources},
-                world.papers.validators() if windows is None else {},
+                validators,
                 connect=world.connect,
                 limits=world.limits,
                 seen=world.papers.seen,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar, Protocol
 
 from digest.model import (
@@ -37,6 +37,16 @@ class Window:
     """Entries in its last good listing."""
     papers: tuple[Paper, ...] = ()
     """For a source that is asked about papers we know (`Source.asks_about_papers`): these, most urgent first."""
+
+    def start(self, overlap: timedelta, reach: timedelta) -> datetime:
+        """From when to ask a source that lists some things late, and reads back only so far."""
+        return max(self.since - overlap, self.until - reach)
+
+    def days(self, reach: timedelta) -> list[date]:
+        """Each day from the one before the window to its end, in UTC, oldest first, as far as a source reads back."""
+        last = self.until.astimezone(UTC).date()
+        first = max(self.since.astimezone(UTC).date() - timedelta(days=1), last - reach)
+        return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ def merge_entries(connection: Connection, poll: Poll, now: datetime) -> "Batch":
     aliases |= {name: key for key, names in ids.items() for name in names}
     batch = Batch(
         poll=poll,
+        count=len(entries),
         now=now,
         known=known,
         aliases=aliases,
@@ -67,6 +68,8 @@ class Batch:
     """The rows that one poll adds or changes; few statements write all of them."""
 
     poll: Poll
+    count: int
+    """Of its entries that are looked at."""
     now: datetime
     known: Mapping[PaperKey, Paper]
     aliases: Mapping[PaperKey, PaperKey]
@@ -86,8 +89,7 @@ class Batch:
     @property
     def listed(self) -> Listed:
         """What the poll changed."""
-        entries = () if self.poll.verdict is Verdict.FAILED else self.poll.entries
-        seen = len(entries) - self.new - self.merged
+        seen = self.count - self.new - self.merged
         recorded = Recorded(source=self.poll.source, new=self.new, merged=self.merged, seen=seen)
         return Listed(recorded, bool(self.announcements))
 

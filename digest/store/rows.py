@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, insert, select
 
-from digest.model import Link, LinkKind, Paper, PaperKey, Signals
+from digest.model import SIGNALS, Link, LinkKind, Paper, PaperKey, Signals
 from digest.store.database import batches
 from digest.store.schema import alias as al
 from digest.store.schema import paper as p
@@ -91,17 +91,9 @@ def paper_of(row: Row[Any]) -> Paper:
 
 def signals_row(signals: Signals) -> dict[str, int | None]:
     """One column for each signal."""
-    return {
-        "upvotes": signals.upvotes,
-        "comments": signals.comments,
-        "stars": signals.stars,
-        "points": signals.points,
-        "citations": signals.citations,
-    }
+    return {name: getattr(signals, name) for name in SIGNALS}
 
 
 def signals_of(row: Row[Any]) -> Signals:
     """The signals that a row holds."""
-    return Signals(
-        upvotes=row.upvotes, comments=row.comments, stars=row.stars, points=row.points, citations=row.citations
-    )
+    return Signals(**{name: getattr(row, name) for name in SIGNALS})

@@ -16,7 +16,7 @@ leading zeros, ``total`` larger than what is served (https://github.com/ropensci
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import ClassVar, Literal
 from urllib.parse import quote
 
@@ -75,13 +75,10 @@ class Biorxiv(Source):
 
         So what a limit cuts off is the oldest. A preprint may be listed hours after the day that it bears.
         """
-        last = window.until.astimezone(UTC).date()
-        first = max(window.since.astimezone(UTC).date() - timedelta(days=1), last - _OLDEST)
         # The server filters by one category; an unknown one is no filter at all, so what comes is looked at as well.
         query = f"?category={quote(self.categories[0])}" if len(self.categories) == 1 else ""
         base = f"{(self.url or _API).rstrip('/')}/details/{self.server}"
-        days = [last - timedelta(days=number) for number in range((last - first).days + 1)]
-        return tuple(Ask(f"{base}/{day}/{day}/0/json{query}") for day in days)
+        return tuple(Ask(f"{base}/{day}/{day}/0/json{query}") for day in reversed(window.days(_OLDEST)))
 
     def parse(self, page: Page) -> Listing:
         """Read one page of a day; see `Source.parse`."""

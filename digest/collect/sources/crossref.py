@@ -103,7 +103,7 @@ class Crossref(Source):
 
     def asks(self, window: Window) -> Sequence[Ask]:
         """One request for what was registered in the window and the two days before it, at most 60 days in all."""
-        since = max(window.since - _OVERLAP, window.until - _OLDEST).astimezone(UTC).date()
+        since = window.start(_OVERLAP, _OLDEST).astimezone(UTC).date()
         filters = [f"issn:{issn}" for issn in self.issns] + [f"type:{kind}" for kind in _TYPES]
         query = {
             "filter": ",".join([*filters, f"from-created-date:{since}"]),

@@ -13,7 +13,7 @@ months and what trends are not tried against a recorded real answer; they have t
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator
@@ -93,10 +93,7 @@ class HuggingFace(Source):
         A day's list grows while the day lasts, so the day before the last poll is read again. What trends is one list
         of a hundred.
         """
-        last = window.until.astimezone(UTC).date()
-        first = max(window.since.astimezone(UTC).date() - timedelta(days=1), last - _OLDEST)
-        days = (first + timedelta(days=number) for number in range((last - first).days + 1))
-        asked = dict.fromkeys(self._query(day) for day in days)
+        asked = dict.fromkeys(self._query(day) for day in window.days(_OLDEST))
         return tuple(self._ask(f"{self.url or _API}?{query}&limit={_PAGE_ITEMS}") for query in asked)
 
     def _query(self, day: date) -> str:

@@ -105,7 +105,7 @@ class OpenAlex(Source):
 
     def asks(self, window: Window) -> Sequence[Ask]:
         """One request for what bears a date in the window or in the two weeks before it, at most 60 days in all."""
-        since = max(window.since - _OVERLAP, window.until - _OLDEST).astimezone(UTC).date()
+        since = window.start(_OVERLAP, _OLDEST).astimezone(UTC).date()
         dates = f"from_publication_date:{since},to_publication_date:{window.until.astimezone(UTC).date()}"
         topics = [f"primary_topic.id:{'|'.join(self.topics)}"] if self.topics else []
         query = {

@@ -109,7 +109,7 @@ class Pubmed(Source):
 
         Not for what was published then: that date may be months away from the day on which PubMed has it.
         """
-        since = max(window.since - _OVERLAP, window.until - _OLDEST)
+        since = window.start(_OVERLAP, _OLDEST)
         dates = {"mindate": f"{since.astimezone(UTC):%Y/%m/%d}", "maxdate": f"{window.until.astimezone(UTC):%Y/%m/%d}"}
         query = {"term": self.query, "datetype": "edat"} | dates | {"retmax": str(_MAX_IDS), "retmode": "json"}
         return (self._ask("esearch", query),)
