@@ -43,6 +43,10 @@ class SuspiciousError(CollectError):
     """An answer that is no listing at all: a maintenance page, a sign-in page, a bot check."""
 
 
+class EmbedError(DigestError):
+    """A model for comparing by meaning cannot be loaded or reached; words alone are compared then."""
+
+
 class DeliverError(DigestError):
     """One message could not be handed over."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import Literal, NewType
+from typing import Any, Literal, NewType
 from zoneinfo import ZoneInfo
 
 PaperKey = NewType("PaperKey", str)
@@ -146,19 +146,42 @@ class Paper:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A work that stands for what a reader wants: an entry of their library, or an id in a list."""
+
+    title: str = ""
+    abstract: str = ""
+    keys: tuple[PaperKey, ...] = ()
+    """Its identities; where it has no text, the stored paper with one of these gives it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
     """One named filter of a subscriber.
 
-    A paper passes when it meets every part that is given: at least one of ``any``, each of ``all``,
-    none of ``none``, at least one of ``categories``, at least one of ``authors``.
+    A paper passes when it meets every part that is given: ``query``, at least one of ``any``, each of ``all``,
+    none of ``none``, at least one of ``categories``, at least one of ``authors``, and near enough to ``about`` and
+    ``like``.
     """
 
     name: str
+    query: str = ""
+    """In the one-line language of ``digest.match.query``."""
     any: tuple[str, ...] = ()
     all: tuple[str, ...] = ()
     none: tuple[str, ...] = ()
+    less: tuple[str, ...] = ()
+    """Words that lower a paper in the order, and do not keep it out."""
     categories: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
+    about: str = ""
+    """A description of the subject, compared by meaning."""
+    like: tuple[Example, ...] = ()
+    """Works that are near to what is wanted."""
+    threshold: float | PaperKey | None = None
+    """From 0 to 1: how near a paper must be to ``about`` and ``like``; or as near as this paper; or what suits most."""
+    limit: int | None = None
+    """At most this many papers of the topic are shown in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +208,13 @@ class Subscriber:
     limit: int = 20
     """At most this many papers are shown in full; the rest is named by title."""
     trending: int = 0
-    """Besides the matches, this many of the most upvoted papers."""
+    """Besides the matches, this many of the papers that are talked about most."""
+    rising: int = 0
+    """At most this many older papers that they were not sent and that took off since."""
+    near_misses: int = 0
+    """At most this many papers that one missing word kept out, with the word."""
+    by_topic: bool = False
+    """Whether the matched papers stand under their topics, in the order of the topics."""
     template: str = "daily"
     language: str = ""
     """A language tag such as ``de``; titles and summaries are translated into it if something can translate."""
@@ -198,6 +227,10 @@ class Field(StrEnum):
     ABSTRACT = "abstract"
     AUTHOR = "author"
     CATEGORY = "category"
+    VENUE = "venue"
+    SOURCE = "source"
+    MEANING = "meaning"
+    """`Evidence.found` then is how near it is, from 0 to 1: ``0.83``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +253,109 @@ class TopicMatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What ranks a paper for one reader: a sum of parts, each shown to them; see ``digest.rank.score``."""
+
+    match: float = 0.0
+    """How well the words fit, from 0."""
+    follow: float = 0.0
+    """For followed authors, from 0."""
+    relevance: float = 0.0
+    """How near it is to what they describe and liked: 0 to the weight of relevance; below 0 for what they disliked."""
+    trend: float = 0.0
+    """What is made of it by now, from 0."""
+    recency: float = 0.0
+    """For its age, from 0."""
+    less: float = 0.0
+    """For words that lower it, 0 or below."""
+
+    @property
+    def total(self) -> float:
+        """The sum of the parts."""
+        return self.match + self.follow + self.relevance + self.trend + self.recency + self.less
+
+
+class LabelKind(StrEnum):
+    """What is worth a word about a matched paper."""
+
+    FIRST_BY = "first-by"
+    """The first paper of a followed author that this reader is sent; `Label.name` is the author."""
+    NTH_ON = "nth-on"
+    """The third or later paper on one topic within a month; `Label.name` is the topic."""
+    CARRIED = "carried"
+    """The limit cut it from the last edition; `Label.name` is that edition's date, ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A word about a matched paper."""
+
+    kind: LabelKind
+    name: str
+    number: int = 0
+    """Of ``NTH_ON``: 3 for the third."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """A paper that at least one topic of a subscriber wants."""
 
     paper: Paper
     topics: tuple[TopicMatch, ...]
-    strength: int
-    """How well it fits, from 1; what counts is written in ``digest.match.topics``."""
+    score: Score = field(default_factory=Score)
+    labels: tuple[Label, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rise:
+    """An older paper that took off: what one of its signals was, and what it is."""
+
+    paper: Paper
+    signal: str
+    """One of `SIGNALS`: the one that grew most."""
+    before: int
+    now: int
+    since: datetime
+    """When the count was ``before``, in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearMiss:
+    """A paper that one missing part of a topic kept out."""
+
+    paper: Paper
+    topic: str
+    missing: str
+    """The part, as the reader wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A paper's place in an edition, as the ledger keeps it."""
+
+    section: str
+    """One of ``matched``, ``trending``, ``rising``, ``rest``, ``updated``, ``near``; see ``digest.rank.placed``."""
+    paper: PaperKey
+    why: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever is known only when the edition is chosen, ready for JSON: topics, score, labels, growth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A place in an edition that was accepted."""
+
+    date: date
+    """The edition's."""
+    placed: Placed
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a subscriber said of a paper: more like this, or less."""
+
+    paper: PaperKey
+    more: bool
+    at: datetime
 
 
 WordingKind = Literal["title", "summary"]
@@ -254,11 +383,15 @@ class Edition:
     matched: tuple[Match, ...] = ()
     """Shown in full, best first."""
     trending: tuple[Paper, ...] = ()
-    """Shown in full, most upvoted first; never one of the matched."""
+    """Shown in full, most talked about first; never one of the matched."""
+    rising: tuple[Rise, ...] = ()
+    """Announced before this edition's window, never sent, and taken off since; shown in full, largest growth first."""
     rest: tuple[Paper, ...] = ()
     """Matched beyond the subscriber's limit, best first; named by title."""
     updated: tuple[Paper, ...] = ()
     """Sent in an earlier edition and replaced by a newer version since; named by title."""
+    near_misses: tuple[NearMiss, ...] = ()
+    """Named by title with the missing word; they do not count as sent."""
     gaps: tuple[str, ...] = ()
     """A line for each source that may have had more for this edition: which, and why."""
     wordings: Mapping[PaperKey, Wording] = field(default_factory=dict, hash=False)
@@ -266,13 +399,13 @@ class Edition:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is owed; news of papers that were sent before is no reason for a mail."""
-        return not (self.matched or self.trending or self.rest)
+        """Whether nothing is owed; news of papers that were sent before is no reason for a mail, nor is a near miss."""
+        return not (self.matched or self.trending or self.rising or self.rest)
 
     @property
     def shown(self) -> tuple[Paper, ...]:
         """The papers it shows in full, in their order."""
-        return (*(match.paper for match in self.matched), *self.trending)
+        return (*(match.paper for match in self.matched), *self.trending, *(rise.paper for rise in self.rising))
 
     @property
     def papers(self) -> tuple[Paper, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from digest.model import (
     NEWS,
@@ -12,17 +12,24 @@ from digest.model import (
     DeliveryState,
     Edition,
     Entry,
+    Feedback,
     Message,
     Observation,
     Paper,
     PaperKey,
+    Placed,
     Poll,
     Receipt,
     Recorded,
+    Sent,
     SubscriberId,
     Validators,
     Verdict,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +277,11 @@ class PaperStore(Protocol):
         Which announcements count was settled when they were recorded, by `Poll.announce`.
         """
 
+    def announced_at(self, since: datetime, until: datetime) -> Sequence[tuple[datetime, Paper]]:
+        """Papers whose first announcement was stored at ``since`` or later and before ``until``, with its time, oldest
+        first: what runs in between would have found.
+        """
+
     def replaced(self, since_seq: int, through_seq: int) -> frozenset[PaperKey]:
         """Of the papers announced in between, those of which a newer version was, and nothing else."""
 
@@ -290,6 +302,38 @@ class PaperStore(Protocol):
 
     def source_states(self) -> Sequence[SourceState]:
         """The last poll of every source, by name."""
+
+
+class FeedbackStore(Protocol):
+    """What subscribers said of papers."""
+
+    def give(self, subscriber: SubscriberId, feedback: Feedback) -> None:
+        """Remember it, in place of what they said of this paper before."""
+
+    def take_back(self, subscriber: SubscriberId, paper: PaperKey) -> bool:
+        """Forget what they said of it; false if they had said nothing."""
+
+    def of(self, subscriber: SubscriberId) -> Sequence[Feedback]:
+        """What they said, oldest first, under the names that papers have by now."""
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors that are near to each other where the meanings are."""
+
+    @property
+    def name(self) -> str:
+        """Of kind and model: vectors of different names are not compared."""
+
+    @property
+    def threshold(self) -> float:
+        """The cosine, from 0 to 1, from which an abstract is about a description, unless a topic says otherwise."""
+
+    def embed(self, texts: Sequence[str]) -> "NDArray[np.float32]":
+        """One row a text, of length 1; all zeros for a text without meaning.
+
+        Raises:
+            EmbedError: The model cannot be loaded or reached.
+        """
 
 
 class Ledger(Protocol):
@@ -318,7 +362,10 @@ class Ledger(Protocol):
         """
 
     def sent_keys(self, subscriber: SubscriberId) -> frozenset[PaperKey]:
-        """Papers of accepted editions: they are never sent again."""
+        """Papers of accepted editions, near misses left out: they are never sent again, unless carried over."""
+
+    def history(self, subscriber: SubscriberId, since: date) -> Sequence[Sent]:
+        """Every place in their accepted editions since this date, oldest edition first, in order."""
 
     def open_edition(self, edition: Edition, *, since_seq: int, through_seq: int, now: datetime) -> bool:
         """Write the edition and its papers as ``pending`` (``skipped`` if empty), in one transaction.
@@ -329,13 +376,14 @@ class Ledger(Protocol):
         Returns:
             False if nothing was written: the edition of this subscriber and date exists already, or another run is
             delivering one of theirs, or it delivered one of these papers after the caller asked for ``sent_keys``.
+            A paper labelled `LabelKind.CARRIED` may have been sent in section ``rest``, and nowhere else.
         """
 
     def claim(self, now: datetime, only: Sequence[SubscriberId] | None = None) -> Delivery | None:
         """Take one delivery that may be tried now, atomically; ``None`` when nothing is left."""
 
-    def edition_papers(self, delivery: Delivery) -> Sequence[tuple[str, PaperKey]]:
-        """Section and paper of the claimed edition, in order."""
+    def edition_papers(self, delivery: Delivery) -> Sequence[Placed]:
+        """The places of the claimed edition, in order."""
 
     def mark_dot(self, delivery: Delivery, now: datetime) -> None:
         """Durable before the final dot goes out.

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from digest.text.fold import fold
 
 _PARTS = re.compile(r"[^\W_]+")
-_SUFFIXES = frozenset(["jr", "sr", "ii", "iii", "iv"])
+SUFFIXES = frozenset(["jr", "sr", "ii", "iii", "iv"])
 
+Words = tuple["_Word", ...]
 _Word = tuple[str, ...]
 """The parts of a hyphenated word: ``("jun", "yan")``; of any other word its one part."""
 
@@ -17,7 +18,7 @@ _Word = tuple[str, ...]
 class Name:
     """A person's name as every way to read it: the words of the given names, and the family name folded and joined."""
 
-    readings: frozenset[tuple[tuple[_Word, ...], str]]
+    readings: frozenset[tuple[Words, str]]
     """"Yann Le Cun" may be the family name Cun or Le Cun; with a comma there is one reading."""
 
     @classmethod
@@ -28,8 +29,8 @@ class Name:
             ValueError: It holds no letter.
         """
         family, comma, given = text.partition(",")
-        if comma and fold(given).strip(". ") not in _SUFFIXES:
-            readings = {(_words(given), _joined(_words(family)))}
+        if comma and fold(given).strip(". ") not in SUFFIXES:
+            readings = {(_words(given), joined(_words(family)))}
         else:
             readings = set(_splits(_words(family)))
         if not any(family for _, family in readings):
@@ -42,14 +43,19 @@ class Name:
         Given names agree when they are equal, or when initials on one side begin those on the other; a middle name
         that only one of them has is not compared. "Jun-Yan" and "Jun" are two names, "J.-Y." may be either's.
         """
-        return any(
+        return not self.readings.isdisjoint(other.readings) or any(
             mine == theirs and _given_agree(my_given, their_given)
             for my_given, mine in self.readings
             for their_given, theirs in other.readings
         )
 
+    def is_met_by(self, author: "Name") -> bool:
+        """Whether an author may be the person with this name; a family name alone may be anyone's of the family."""
+        families = {family for given, family in self.readings if not given}
+        return self.same_as(author) or any(family in families for _, family in author.readings)
 
-def _words(text: str) -> tuple[_Word, ...]:
+
+def _words(text: str) -> Words:
     words: list[_Word] = []
     for printed in text.split():
         if "-" in printed or "‐" in printed:
@@ -61,30 +67,31 @@ def _words(text: str) -> tuple[_Word, ...]:
             words.append(tuple(fold(part)) if is_initials else (fold(part),))
     # Of a sound mark alone, as in "ﾞ", nothing is left.
     kept = (tuple(filter(None, word)) for word in words)
-    return tuple(word for word in kept if word and word[0] not in _SUFFIXES)
+    return tuple(word for word in kept if word and word[0] not in SUFFIXES)
 
 
-def _joined(words: tuple[_Word, ...]) -> str:
+def joined(words: Words) -> str:
+    """All parts in one word."""
     return "".join(_parts(words))
 
 
-def _splits(words: tuple[_Word, ...]) -> Iterator[tuple[tuple[_Word, ...], str]]:
+def _splits(words: Words) -> Iterator[tuple[Words, str]]:
     """Given and family part at every place where the family name may begin."""
     if len(words) <= 1:
-        yield (), _joined(words)
+        yield (), joined(words)
     for at in range(1, len(words)):
-        yield words[:at], _joined(words[at:])
+        yield words[:at], joined(words[at:])
     # "Li Fei-Fei": a family name that comes first is only told apart by the hyphen behind it.
     if len(words) == 2 and len(words[1]) > 1 and len(words[0]) == 1:
-        yield words[1:], _joined(words[:1])
+        yield words[1:], joined(words[:1])
 
 
-def _given_agree(mine: tuple[_Word, ...], theirs: tuple[_Word, ...]) -> bool:
+def _given_agree(mine: Words, theirs: Words) -> bool:
     if not mine or not theirs:
         return mine == theirs
-    if _joined(mine) == _joined(theirs):
+    if joined(mine) == joined(theirs):
         return True
-    if _are_initials(mine) or _are_initials(theirs):
+    if are_initials(mine) or are_initials(theirs):
         return all(a[0] == b[0] for a, b in zip(_parts(mine), _parts(theirs), strict=False))
     return mine[0] == theirs[0] and all(
         a == b or (min(map(len, (*a, *b))) == 1 and a[0][0] == b[0][0])
@@ -92,9 +99,10 @@ def _given_agree(mine: tuple[_Word, ...], theirs: tuple[_Word, ...]) -> bool:
     )
 
 
-def _parts(words: tuple[_Word, ...]) -> list[str]:
+def _parts(words: Words) -> list[str]:
     return [part for word in words for part in word]
 
 
-def _are_initials(words: tuple[_Word, ...]) -> bool:
+def are_initials(words: Words) -> bool:
+    """Whether every part is one letter."""
     return all(len(part) == 1 for part in _parts(words))

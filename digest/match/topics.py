@@ -1,43 +1,110 @@
-"""Decides which topics want a paper, with the words that made them want it.
+"""The definition of a match: whether a topic wants a paper, which words made it want it, and what kept it out.
 
-The strength of a match is the sum over the parts of the topics that want it: a followed author counts 5; ``any`` as a
-whole, and each keyword of ``all``, 3 if found in the title and 1 if in the abstract. Keywords of one ``any`` are other
-words for one thing, so that "Large Language Models (LLMs)" counts no more than either. The least strength is 1.
+``digest.match.panel`` finds out the same for many subscribers at once; here it is said why. How well a paper fits is
+the sum over what a topic requires: of a part that lists other words for one thing the best hit counts, so that "Large
+Language Models (LLMs)" counts no more than either. A hit counts 3 in the title and 1 in the abstract, a followed author
+5, each times its boost.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import product
+from typing import assert_never
 
 from digest.match.names import Name
-from digest.model import Evidence, Field, Match, Paper, Subscriber, Topic, TopicMatch
+from digest.match.parse import read_topic
+from digest.match.query import (
+    About,
+    And,
+    Author,
+    Category,
+    Leaf,
+    Listed,
+    Near,
+    Node,
+    Not,
+    Or,
+    Pattern,
+    Query,
+    Scope,
+    Word,
+    compile_pattern,
+    leaves,
+    print_node,
+)
+from digest.model import Evidence, Field, Paper, Subscriber, Topic, TopicMatch
 from digest.text.fold import Keyword, Words
 
-_WEIGHTS = {Field.AUTHOR: 5, Field.TITLE: 3, Field.ABSTRACT: 1, Field.CATEGORY: 0}
+_WEIGHTS = {Field.AUTHOR: 5.0, Field.TITLE: 3.0, Field.ABSTRACT: 1.0, Field.VENUE: 1.0, Field.MEANING: 1.0}
+_FIELDS = {
+    Scope.TEXT: (Field.TITLE, Field.ABSTRACT),
+    Scope.TITLE: (Field.TITLE,),
+    Scope.ABSTRACT: (Field.ABSTRACT,),
+    Scope.VENUE: (Field.VENUE,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Nearness:
+    """How near a paper is in meaning to what a topic is about."""
+
+    score: float
+    """From 0 to 1; 0.5 where a paper begins to be about it, whichever model compares."""
+    threshold: float
+    """The paper is near if the score is as much, or more."""
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it is near enough."""
+        return self.score >= self.threshold
 
 
 class Reading:
     """A paper, taken apart once for all subscribers."""
 
-    def __init__(self, paper: Paper) -> None:
+    def __init__(self, paper: Paper, nearness: Mapping[About, Nearness] | None = None) -> None:
+        """Take a paper apart when it is first asked about.
+
+        Args:
+            paper: The paper.
+            nearness: How near it is to what topics describe; it is not near to anything that is left out.
+        """
         self.paper = paper
+        self.nearness = nearness or {}
 
     @cached_property
-    def fields(self) -> tuple[tuple[Field, Words], ...]:
-        """What keywords are sought in; a phrase never runs from the title into the abstract."""
-        return (Field.TITLE, Words(self.paper.title)), (Field.ABSTRACT, Words(self.paper.abstract))
+    def fields(self) -> Mapping[Field, Words]:
+        """What keywords are sought in; a phrase never runs from one into the other."""
+        return {
+            Field.TITLE: Words(self.paper.title),
+            Field.ABSTRACT: Words(self.paper.abstract),
+            Field.VENUE: Words(self.paper.venue),
+        }
 
     @cached_property
     def authors(self) -> tuple[tuple[str, Name], ...]:
         """Printed and readable form of each author that has letters."""
-        return tuple((text, name) for text in self.paper.authors if (name := _name_or_none(text)))
+        return tuple((text, name) for text in self.paper.authors if (name := name_or_none(text)))
 
 
-def _name_or_none(text: str) -> Name | None:
+@lru_cache(maxsize=50_000)
+def name_or_none(text: str) -> Name | None:
+    """A printed name, unless it holds no letter."""
     try:
         return Name.parse(text)
     except ValueError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why a topic does not want a paper."""
+
+    text: str
+    """For people."""
+    missing: str = ""
+    """What would have to be in the paper, as one would write it; empty if something is in it that should not be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +113,16 @@ class Judgement:
 
     topic: str
     evidence: tuple[Evidence, ...]
-    strength: int
-    objections: tuple[str, ...]
-    """Why the topic does not want the paper, for people; empty if it does."""
+    strength: float
+    """How well the words fit."""
+    follow: float
+    """The same for followed authors."""
+    lowered_by: tuple[Evidence, ...]
+    """What the topic wants less of."""
+    objections: tuple[Objection, ...]
+    """Why the topic does not want the paper; empty if it does."""
+    missing: str
+    """If one required word, and nothing else, is missing while others are there: that word; else empty."""
 
     @property
     def wants(self) -> bool:
@@ -63,52 +137,33 @@ class TopicFilter:
         """Compile a topic.
 
         Raises:
-            ValueError: A keyword or author folds to nothing, or nothing in the topic can be found.
+            ValueError: A keyword or author folds to nothing, the query cannot be read, or nothing in the topic can be
+                found.
         """
-        if not (topic.any or topic.all or topic.categories or topic.authors):
-            raise ValueError(f"topic {topic.name!r} wants nothing: give any, all, categories or authors")
         self.topic = topic
-        self._any = [Keyword.parse(term) for term in topic.any]
-        self._all = [Keyword.parse(term) for term in topic.all]
-        self._none = [Keyword.parse(term) for term in topic.none]
-        self._authors = [(author, Name.parse(author)) for author in topic.authors]
+        self.query = read_topic(topic)
+        self.abouts = tuple(
+            leaf for node in (self.query.wants, *self.query.less) for leaf in leaves(node) if isinstance(leaf, About)
+        )
+        """What it describes."""
 
     def judge(self, reading: Reading) -> Judgement:
-        """Ask every part of the topic, also after one has objected, so that a reader sees all reasons."""
-        evidence: list[Evidence] = []
-        weights: list[int] = []
-        objections: list[str] = []
-
-        def require(parts: Sequence[str], found: Iterable[Evidence], objection: Callable[[], str]) -> None:
-            if parts:
-                hits = list(found)
-                evidence.extend(hits)
-                weights.append(max((_WEIGHTS[hit.field] for hit in hits), default=0))
-                if not hits:
-                    objections.append(objection())
-
-        require(
-            self.topic.any,
-            (hit for keyword in self._any for hit in _seek(keyword, reading)),
-            lambda: f"none of {_quoted(self.topic.any)} is in title or abstract",
+        """Ask every required part, also after one has objected, so that a reader sees all reasons."""
+        parts = required(self.query)
+        met = {part: meets(part, reading) for part in parts}
+        missed = [part for part in parts if not met[part]]
+        evidence = tuple(dict.fromkeys(hit for part in parts if met[part] for hit in _evidence(part, reading)))
+        objections = tuple(_objection(part, reading) for part in missed)
+        others = any(met[part] and asks_for_words(part) for part in parts)
+        return Judgement(
+            topic=self.topic.name,
+            evidence=evidence,
+            strength=sum(_weight(part, reading, are_authors=False) for part in parts),
+            follow=sum(_weight(part, reading, are_authors=True) for part in parts),
+            lowered_by=tuple(hit for part in self.query.less for hit in _evidence(part, reading)),
+            objections=objections,
+            missing=objections[0].missing if len(missed) == 1 and others and asks_for_words(missed[0]) else "",
         )
-        for keyword in self._all:
-            require([keyword.text], _seek(keyword, reading), lambda k=keyword: f"“{k.text}” is missing")  # type: ignore[misc]
-        for keyword in self._none:
-            objections += (f"“{hit.found}” in the {hit.field} is excluded" for hit in _seek(keyword, reading))
-        require(
-            self.topic.categories,
-            _categories(self.topic.categories, reading.paper),
-            lambda: (
-                f"categories {_quoted(reading.paper.categories) or 'are unknown'}, not {_quoted(self.topic.categories)}"
-            ),
-        )
-        require(
-            self.topic.authors,
-            _follow(self._authors, reading),
-            lambda: f"none of {_quoted(self.topic.authors)} is among the authors",
-        )
-        return Judgement(self.topic.name, tuple(evidence), sum(weights), tuple(objections))
 
 
 def compile_topics(subscriber: Subscriber) -> tuple[TopicFilter, ...]:
@@ -116,48 +171,155 @@ def compile_topics(subscriber: Subscriber) -> tuple[TopicFilter, ...]:
     return tuple(TopicFilter(topic) for topic in subscriber.topics)
 
 
-def match_papers(topics: Sequence[TopicFilter], readings: Iterable[Reading]) -> list[Match]:
-    """The papers that at least one topic wants, each once, in the order given."""
-    matches = []
-    for reading in readings:
-        wanting = [judgement for topic in topics if (judgement := topic.judge(reading)).wants]
-        if wanting:
-            matches.append(
-                Match(
-                    paper=reading.paper,
-                    topics=tuple(TopicMatch(judgement.topic, judgement.evidence) for judgement in wanting),
-                    strength=max(1, sum(judgement.strength for judgement in wanting)),
-                )
-            )
-    return matches
+def explain_match(topics: Iterable[TopicFilter], reading: Reading) -> tuple[TopicMatch, ...]:
+    """The topics that want a paper, and why."""
+    judgements = (topic.judge(reading) for topic in topics)
+    return tuple(TopicMatch(each.topic, each.evidence) for each in judgements if each.wants)
 
 
-def _seek(keyword: Keyword, reading: Reading) -> list[Evidence]:
-    return [
-        Evidence(field, keyword.text, words.text[span[0] : span[1]])
-        for field, words in reading.fields
-        if (span := words.find(keyword))
-    ]
+def required(query: Query) -> tuple[Node, ...]:
+    """What a paper must meet, part by part."""
+    return query.wants.parts if isinstance(query.wants, And) else (query.wants,)
 
 
-def _categories(wanted: Sequence[str], paper: Paper) -> list[Evidence]:
-    return [
-        Evidence(Field.CATEGORY, pattern, category)
-        for pattern in wanted
-        for category in paper.categories
-        if category.casefold() == pattern.casefold()
-        or (pattern.endswith(".*") and category.casefold().startswith(pattern[:-1].casefold()))
-    ]
+def meets(node: Node, reading: Reading) -> bool:
+    """Whether a paper meets a node."""
+    match node:
+        case And(parts):
+            return all(meets(part, reading) for part in parts)
+        case Or(parts):
+            return any(meets(part, reading) for part in parts)
+        case Not(part):
+            return not meets(part, reading)
+        case _:
+            return next(_seek(node, reading), None) is not None
 
 
-def _follow(followed: Sequence[tuple[str, Name]], reading: Reading) -> list[Evidence]:
-    return [
-        Evidence(Field.AUTHOR, wanted, printed)
-        for wanted, name in followed
-        for printed, author in reading.authors
-        if name.same_as(author)
-    ]
+keyword = lru_cache(maxsize=100_000)(Keyword.parse)
+"""`Keyword.parse`, remembered."""
 
 
-def _quoted(terms: Sequence[str]) -> str:
-    return ", ".join(f"“{term}”" for term in terms)
+def _seek(leaf: Leaf, reading: Reading) -> Iterator[Evidence]:
+    match leaf:
+        case Word(text, scope):
+            for field in _FIELDS[scope]:
+                words = reading.fields[field]
+                if span := words.find(keyword(text)):
+                    yield Evidence(field, text, words.text[span[0] : span[1]])
+        case Near((first, second), distance, scope):
+            for field in _FIELDS[scope]:
+                words = reading.fields[field]
+                if span := find_near(words, keyword(first), keyword(second), distance):
+                    yield Evidence(field, print_node(leaf), words.text[span[0] : span[1]])
+        case Pattern(regex, scope):
+            for field in _FIELDS[scope]:
+                if hit := compile_pattern(regex).search(reading.fields[field].text):
+                    yield Evidence(field, f"/{regex}/", hit.group())
+        case Author(wanted):
+            name = Name.parse(wanted)
+            for printed, author in reading.authors:
+                if name.is_met_by(author):
+                    yield Evidence(Field.AUTHOR, wanted, printed)
+        case Category(pattern):
+            for category in reading.paper.categories:
+                if is_category(pattern, category):
+                    yield Evidence(Field.CATEGORY, pattern, category)
+        case Listed(source):
+            for listed in reading.paper.sources:
+                if is_source(source, listed):
+                    yield Evidence(Field.SOURCE, source, listed)
+        case About():
+            nearness = reading.nearness.get(leaf)
+            if nearness and nearness.is_near:
+                yield Evidence(Field.MEANING, leaf.text, f"{nearness.score:.2f}")
+        case _:
+            assert_never(leaf)
+
+
+def find_near(words: Words, first: Keyword, second: Keyword, distance: int) -> tuple[int, int] | None:
+    """Where two keywords first stand with at most ``distance`` words between them, in either order and apart from each
+    other: start and end in the text.
+    """
+    ones, others = (list(words.places(each)) for each in (first, second))
+    for one, other in product(ones, others):
+        before, after = sorted((one, other))
+        if 0 < after[0] - before[1] <= distance + 1:
+            return words.spans[before[0]][0], words.spans[after[1]][1]
+    return None
+
+
+def is_category(pattern: str, category: str) -> bool:
+    """Whether a pattern such as ``cs.CL`` or ``cs.*`` is met."""
+    pattern, category = pattern.casefold(), category.casefold()
+    return category == pattern or (pattern.endswith("*") and category.startswith(pattern[:-1]))
+
+
+def is_source(wanted: str, name: str) -> bool:
+    """Whether a source is meant: by its name, or by the words that it begins with."""
+    wanted, name = wanted.casefold(), name.casefold()
+    return name == wanted or (name.startswith(wanted) and not name[len(wanted)].isalnum())
+
+
+def _weight(node: Node, reading: Reading, *, are_authors: bool) -> float:
+    match node:
+        case And(parts):
+            return sum(_weight(part, reading, are_authors=are_authors) for part in parts) if meets(node, reading) else 0
+        case Or(parts):
+            return max((_weight(part, reading, are_authors=are_authors) for part in parts), default=0)
+        case Not() | Category() | Listed():
+            return 0
+        case _ if isinstance(node, Author) is are_authors:
+            boost = 1.0 if isinstance(node, About) else node.boost
+            return boost * max((_WEIGHTS[hit.field] for hit in _seek(node, reading)), default=0)
+        case _:
+            return 0
+
+
+def _evidence(node: Node, reading: Reading) -> Iterator[Evidence]:
+    match node:
+        case And(parts) | Or(parts):
+            for part in parts:
+                if meets(part, reading):
+                    yield from _evidence(part, reading)
+        case Not():
+            pass
+        case _:
+            yield from _seek(node, reading)
+
+
+def asks_for_words(node: Node) -> bool:
+    """Whether it asks for words or people: of a paper that is in the right category no word is said to be missing."""
+    return not isinstance(node, Not) and any(isinstance(leaf, Word | Near | Pattern | Author) for leaf in leaves(node))
+
+
+def _objection(node: Node, reading: Reading) -> Objection:
+    parts = node.parts if isinstance(node, Or) else (node,)
+    wanted = ", ".join(_said(part) for part in parts)
+    written = print_node(node)
+    match parts:
+        case [Not(part)]:
+            hits = [f"“{hit.found}” in the {hit.field}" for hit in _evidence(part, reading)]
+            return Objection(f"{', '.join(hits) or print_node(part)} is excluded")
+        case [About() as about]:
+            nearness = reading.nearness.get(about)
+            near = f"{nearness.score:.2f}, and {nearness.threshold:.2f} is asked for" if nearness else "not known"
+            return Objection(f"how near it is to “{about.text}” is {near}", written)
+        case _ if all(isinstance(part, Category) for part in parts):
+            known = ", ".join(f"“{category}”" for category in reading.paper.categories)
+            return Objection(f"categories {known or 'are unknown'}, not {wanted}", written)
+        case _ if all(isinstance(part, Author) for part in parts):
+            return Objection(f"none of {wanted} is among the authors", written)
+        case [Word(text, Scope.TEXT)]:
+            return Objection(f"“{text}” is missing", written)
+        case _ if all(isinstance(part, Word) and part.scope is Scope.TEXT for part in parts):
+            return Objection(f"none of {wanted} is in title or abstract", written)
+        case _:
+            return Objection(f"{written} is not met", written)
+
+
+def _said(node: Node) -> str:
+    match node:
+        case Word(text, Scope.TEXT) | Author(text) | Category(text):
+            return f"“{text}”"
+        case _:
+            return print_node(node)

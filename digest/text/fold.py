@@ -4,19 +4,21 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property
 from itertools import accumulate
 
 # Han and Kana are written without blanks between words, so each character is a word of its own.
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _MARKS = "\u0300-\u036f"
-_WORD = re.compile(rf"[{_CJK}]|(?:[^\W_{_CJK}]|[{_MARKS}])+(?:\+\+|#)?")
-_POSSESSIVE = re.compile(r"['’]$")
+# A word of its own, and not the NET that other texts write.
+NET = re.compile(r"(?<![\w.])\.(?i:net)(?![\w.])")
+_WORD = re.compile(rf"{NET.pattern}|[{_CJK}]|(?:[^\W_{_CJK}]|[{_MARKS}])+(?:\+\+|#)?")
 # What may stand between the words of a keyword: blanks, hyphens, slashes, quotes; a dot or & only inside "GPT-3.5" and
 # "R&D". Anything else, such as the end of a sentence, a bracket or an operator, ends it.
 _HOLDS = re.compile(r"[\s\-\u2010-\u2013/'’\"“”_]*|[.&]")
 # "therapist" is not in "the rapist": a joined keyword does not swallow the blank after one of these.
-_NEVER_JOINED = frozenset(
+NEVER_JOINED = frozenset(
     # A list of literals would be one word a line.
     """a an and any are as at be by can do for from has if in into is it its let no nor not of off on or our out per
     so that the their this to too two up us via was we who with""".split()  # noqa: SIM905
@@ -26,10 +28,11 @@ _SINGULAR_IN_S = frozenset(["lens", "means", "news", "series", "species", "alway
 
 def fold(word: str) -> str:
     """The word without case and accents, and with compatibility characters (ﬁ, ², ｆ) resolved."""
-    return _strip_accents(word).casefold()
+    return strip_accents(word).casefold()
 
 
-def _strip_accents(word: str) -> str:
+def strip_accents(word: str) -> str:
+    """The word without accents, its case kept."""
     if word.isascii():
         return word
     decomposed = unicodedata.normalize("NFKD", word)
@@ -39,6 +42,41 @@ def _strip_accents(word: str) -> str:
 
 
 _STROKES = str.maketrans({"ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ı": "i", "æ": "ae", "Æ": "AE"})
+
+
+class Letter(IntEnum):
+    """What a character is to the words of a text."""
+
+    BREAK = 0
+    """Ends a keyword, unless it is one of the signs below."""
+    PLUS = 1
+    HASH = 2
+    POINT = 3
+    """A dot or &, which holds words together if it stands alone between them; numbers from here on hold them."""
+    JOINER = 4
+    """A hyphen, slash, quote or underscore."""
+    APOSTROPHE = 5
+    BLANK = 6
+    WORD = 7
+    CJK = 8
+    UNKNOWN = 9
+    """Not looked at yet."""
+
+
+def letter_of(char: str) -> Letter:
+    """What a character is."""
+    word = _WORD.fullmatch(char)
+    if word:
+        return Letter.CJK if re.fullmatch(f"[{_CJK}]", char) else Letter.WORD
+    if char.isspace():
+        return Letter.BLANK
+    if char in "'’":
+        return Letter.APOSTROPHE
+    if char in ".&":
+        return Letter.POINT
+    if _HOLDS.fullmatch(char):
+        return Letter.JOINER
+    return {"+": Letter.PLUS, "#": Letter.HASH}.get(char, Letter.BREAK)
 
 
 class Words:
@@ -56,7 +94,9 @@ class Words:
         for word in _WORD.finditer(text):
             gap = text[end : word.start()]
             end = word.end()
-            if word[0] in {"s", "S"} and spans and _POSSESSIVE.search(gap):
+            if word[0] in {"s", "S"} and spans and gap.endswith(("'", "’")):
+                continue
+            if not word[0].isascii() and not fold(word[0]):
                 continue
             spans.append(word.span())
             gaps.append(gap)
@@ -72,16 +112,21 @@ class Words:
     @cached_property
     def cased(self) -> "_Joined":
         """The words without accents, their case kept, for acronyms."""
-        return _Joined.of([_strip_accents(word) for word in self._words])
+        return _Joined.of([strip_accents(word) for word in self._words])
 
     def find(self, keyword: "Keyword") -> tuple[int, int] | None:
         """Where the keyword first stands: start and end in the original text."""
+        for first, last in self.places(keyword):
+            return self.spans[first][0], self.spans[last][1]
+        return None
+
+    def places(self, keyword: "Keyword") -> Iterator[tuple[int, int]]:
+        """Numbers of the first and the last word of every place where the keyword stands, one spelling after another."""
         joined = self.cased if keyword.is_acronym else self.folded
         for form in keyword.forms:
             for first, last in joined.find(form, open_end=keyword.is_prefix):
                 if self._holds_together(joined, first, last, keyword):
-                    return self.spans[first][0], self.spans[last][1]
-        return None
+                    yield first, last
 
     def _holds_together(self, joined: "_Joined", first: int, last: int, keyword: "Keyword") -> bool:
         """Whether words ``first`` to ``last`` may be read as one keyword."""
@@ -92,7 +137,7 @@ class Words:
             split_in_keyword = joined.starts[number] - joined.starts[first] in keyword.splits
             if gap.isspace() and not split_in_keyword:
                 left = fold(self._words[number - 1])
-                if len(left) == 1 or left in _NEVER_JOINED:
+                if len(left) == 1 or left in NEVER_JOINED:
                     return False
         return True
 
@@ -149,10 +194,9 @@ class Keyword:
         """
         is_prefix = text.rstrip().endswith("*")
         words = Words(unicodedata.normalize("NFC", text))
-        cased = words.cased.text
-        if not cased:
+        if not words.spans:
             raise ValueError(f"keyword {text!r} holds no letter or digit")
-        is_acronym = cased.isupper() and len(cased) <= 5
+        is_acronym = text.isupper() and len(words.cased.text) <= 5 and not words.cased.text.startswith(".")
         joined = words.cased if is_acronym else words.folded
         if is_prefix:
             forms: tuple[str, ...] = (joined.text,)

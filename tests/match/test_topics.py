@@ -1,6 +1,6 @@
 import pytest
 
-from digest.match.topics import Reading, TopicFilter, match_papers
+from digest.match.topics import Reading, TopicFilter, explain_match
 from digest.model import Evidence, Field, Topic
 from tests.builders import a_paper, a_topic
 
@@ -42,15 +42,16 @@ def test_a_topic_wants_a_paper_that_meets_each_of_its_parts(topic: Topic, wanted
 def test_evidence_says_which_word_in_which_field_as_printed() -> None:
     topic = a_topic(any=("vision language", "LLM"), all=("pre-training",), authors=("Yann LeCun",))
 
-    [match] = match_papers([TopicFilter(topic)], [Reading(PAPER)])
+    judgement = TopicFilter(topic).judge(Reading(PAPER))
 
-    assert match.topics[0].evidence == (
+    assert judgement.evidence == (
         Evidence(Field.TITLE, "vision language", "Vision-Language"),
         Evidence(Field.ABSTRACT, "LLM", "LLMs"),
         Evidence(Field.TITLE, "pre-training", "Pretraining"),
         Evidence(Field.AUTHOR, "Yann LeCun", "Y. LeCun"),
     )
-    assert match.strength == 3 + 3 + 5, "any counts once, by its best hit"
+    assert judgement.strength == 3 + 3, "any counts once, by its best hit"
+    assert judgement.follow == 5
 
 
 def test_an_archive_is_not_another_whose_name_begins_alike() -> None:
@@ -59,18 +60,10 @@ def test_an_archive_is_not_another_whose_name_begins_alike() -> None:
     assert not TopicFilter(a_topic(categories=("math.*",))).judge(Reading(paper)).wants
 
 
-def test_a_match_by_category_alone_has_the_least_strength() -> None:
-    [match] = match_papers([TopicFilter(a_topic(categories=("cs.CV",)))], [Reading(PAPER)])
-
-    assert match.strength == 1
-
-
-def test_a_paper_that_two_topics_want_is_one_match() -> None:
+def test_two_topics_may_want_one_paper() -> None:
     filters = [TopicFilter(a_topic(name="a", any=("CLIP",))), TopicFilter(a_topic(name="b", any=("benchmark",)))]
 
-    [match] = match_papers(filters, [Reading(PAPER)])
-
-    assert [topic.topic for topic in match.topics] == ["a", "b"]
+    assert [topic.topic for topic in explain_match(filters, Reading(PAPER))] == ["a", "b"]
 
 
 def test_every_objection_is_named_with_its_words() -> None:
@@ -80,13 +73,13 @@ def test_every_objection_is_named_with_its_words() -> None:
 
     assert len(judgement.objections) == 5
     for word in ("retrieval", "robot", "survey", "cs.RO", "Ada B"):
-        assert any(f"“{word}”" in line for line in judgement.objections)
+        assert any(f"“{word}”" in line.text for line in judgement.objections)
 
 
 def test_categories_that_no_source_gave_are_named_as_unknown() -> None:
     judgement = TopicFilter(a_topic(categories=("cs.RO",))).judge(Reading(a_paper(categories=())))
 
-    assert "unknown" in judgement.objections[0]
+    assert "unknown" in judgement.objections[0].text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,352 @@
+"""Many queries against many papers in one pass, with the very result of `digest.match.topics.meets`.
+
+Every distinct leaf of all queries is sought once, and becomes a row of bits: one a paper. A query is a few numbers of
+rows: of each group it requires one, and of those it excludes none. Groups of one length stand together, so that whole
+arrays are combined at a time, and there is no object a query. Equal queries are one.
+"""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_, or_
+from typing import assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digest.match.names import Name
+from digest.match.people import People
+from digest.match.query import (
+    About,
+    And,
+    Author,
+    Category,
+    Leaf,
+    Listed,
+    Near,
+    Node,
+    Not,
+    Or,
+    Pattern,
+    Query,
+    Scope,
+    Word,
+)
+from digest.match.scan import Scanner
+from digest.match.table import HashTable
+from digest.match.topics import Reading, is_category, is_source, meets
+from digest.text.fold import Keyword
+
+Rows = NDArray[np.uint64]
+"""A row of bits for each query or leaf: bit ``n % 64`` of word ``n // 64`` is the n-th paper's."""
+
+PAPERS_AT_ONCE = 1024
+"""So many papers are asked about at a time, that the rows of all leaves stay in the processor's cache."""
+_QUERIES_AT_ONCE = 8192
+_SCOPES = {Scope.TEXT: 0, Scope.TITLE: 1, Scope.ABSTRACT: 2, Scope.VENUE: 3}
+_MASK = (1 << 64) - 1
+
+_Program = tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]
+"""The groups of rows of each of which a query requires one, and the rows that it excludes.
+
+Keywords have the numbers from 0, four each, one a scope; whatever else has those from -2 downwards: Python hashes -1
+and -2 alike.
+"""
+
+
+class Engine:
+    """Queries, each with a number."""
+
+    def __init__(self) -> None:
+        self._scanner = Scanner()
+        self._keywords = HashTable()
+        """Number of each keyword, by the hash of its text."""
+        self._new_keywords: dict[str, int] = {}
+        """The same for those that were added since papers were asked about."""
+        self._others: dict[Node, int] = {}
+        """Row of each node that is no keyword, those that a node is made of before it."""
+        self._people = People()
+        self.groups: list[_Groups] = []
+        """The first group of each query, the second of those that have two, and so on."""
+        self.none = _Groups()
+        self._programs = HashTable()
+        self._uses = array("i")
+        """How often each query was added."""
+        self._dead = 0
+
+    def add(self, query: Query) -> int:
+        """Enter a query.
+
+        Returns:
+            Its number, from 0; the same for equal ones. It stays until the query was removed as often as it was added.
+
+        Raises:
+            ValueError: A keyword, name or pattern cannot be sought.
+        """
+        program = self._compile(query.wants)
+        key = hash(program) & _MASK
+        for number in self._programs.numbers(key):
+            self._dead -= not self._uses[number]
+            self._uses[number] += 1
+            return number
+        number = len(self._uses)
+        self._uses.append(1)
+        self._programs.add(key, number)
+        groups, none = program
+        while len(self.groups) < len(groups):
+            self.groups.append(_Groups())
+        for together, group in zip(self.groups, groups, strict=False):
+            together.add(number, group)
+        if none:
+            self.none.add(number, none)
+        return number
+
+    def remove(self, number: int) -> None:
+        """Take a query out once."""
+        self._uses[number] -= 1
+        if not self._uses[number]:
+            self._dead += 1
+            if self._dead > 1_000 + len(self._uses) // 10:
+                self._forget_dead()
+
+    def ask(self, readings: Sequence[Reading]) -> "Answer":
+        """Ask every query about every paper."""
+        self._scanner.settle()
+        self._new_keywords.clear()
+        blocks = [readings[at : at + PAPERS_AT_ONCE] for at in range(0, len(readings), PAPERS_AT_ONCE)]
+        return Answer(self, [self._read(block) for block in blocks])
+
+    @property
+    def nbytes(self) -> int:
+        """Resident size, as far as it grows with the queries; nodes that are no keywords are not counted."""
+        groups = sum(each.nbytes for each in (*self.groups, self.none))
+        programs = self._programs.nbytes + self._uses.itemsize * len(self._uses)
+        return groups + programs + self._keywords.nbytes + self._scanner.nbytes
+
+    def __len__(self) -> int:
+        """How many numbers were given out."""
+        return len(self._uses)
+
+    # Queries to numbers
+
+    def _compile(self, wants: Node) -> _Program:
+        groups: list[tuple[int, ...]] = []
+        none: list[int] = []
+        row = self._row
+        for part in wants.parts if isinstance(wants, And) else (wants,):
+            if isinstance(part, Or) and part.parts and not isinstance(part.parts[0], Category):
+                groups.append(tuple([row(each) for each in part.parts]))
+            elif isinstance(part, Not):
+                unwanted = part.part
+                none += [row(each) for each in unwanted.parts] if isinstance(unwanted, Or) else [row(unwanted)]
+            else:
+                groups.append((row(part),))
+        if not groups:
+            groups.append((row(Not(Or(()))),))
+        return tuple(groups), tuple(none)
+
+    def _row(self, node: Node) -> int:
+        if type(node) is Word:
+            number = self._new_keywords.get(node.text)
+            if number is None:
+                number = self._new_keywords[node.text] = self._keyword(node.text)
+            return 4 * number + _SCOPES[node.scope]
+        row = self._others.get(node)
+        return self._enter(node) if row is None else row
+
+    def _keyword(self, text: str) -> int:
+        key = hash(text) & _MASK
+        for known in self._keywords.numbers(key):
+            return known
+        number = self._scanner.add(Keyword.parse(text))
+        self._keywords.add(key, number)
+        return number
+
+    def _enter(self, node: Node) -> int:
+        match node:
+            case And(parts) | Or(parts):
+                for part in parts:
+                    self._row(part)
+            case Not(part):
+                self._row(part)
+            case Near(words, _, scope):
+                for text in words:
+                    self._row(Word(text, scope))
+            case _:
+                pass
+        row = self._others[node] = -2 - len(self._others)
+        if isinstance(node, Author):
+            self._people.add(Name.parse(node.name), row)
+        return row
+
+    def _forget_dead(self) -> None:
+        alive = np.frombuffer(self._uses, np.int32) > 0
+        for groups in (*self.groups, self.none):
+            groups.keep(alive)
+        self._programs.keep(alive)
+        self._dead = 0
+
+    # Papers to rows
+
+    def _read(self, readings: Sequence[Reading]) -> "_Block":
+        texts = [
+            text for reading in readings for text in (reading.paper.title, reading.paper.abstract, reading.paper.venue)
+        ]
+        keywords, found_in = self._scanner.scan(texts)
+        places, fields = np.divmod(found_in, 3)
+        in_text = fields < 2
+        rows = np.concatenate((4 * keywords + 1 + fields, 4 * keywords[in_text]))
+        places = np.concatenate((places, places[in_text]))
+        slots: NDArray[np.intp] = np.zeros(4 * len(self._scanner) + len(self._others) + 1, np.intp)
+        slots[rows] = 1
+        hit = np.flatnonzero(slots)
+        slots[hit] = np.arange(1, len(hit) + 1)
+        width = -(-len(readings) // 64)
+        bits = np.zeros((1 + len(hit), 64 * width), np.bool_)
+        bits[slots[rows], places] = True
+        packed = np.packbits(bits, axis=1, bitorder="little")
+        others = self._read_others(readings, slots, packed)
+        slots[[*others]] = np.arange(len(packed), len(packed) + len(others))
+        more = np.frombuffer(b"".join(row.to_bytes(8 * width, "little") for row in others.values()), np.uint8)
+        return _Block(slots, np.concatenate((packed, more.reshape(-1, 8 * width))).view(np.uint64))
+
+    def _read_others(
+        self, readings: Sequence[Reading], slots: NDArray[np.intp], packed: NDArray[np.uint8]
+    ) -> dict[int, int]:
+        """Rows of the nodes that are no keywords, as far as any paper meets them, each as one number."""
+        found: defaultdict[int, int] = defaultdict(int)
+        for row, place in self._people.find(readings):
+            found[row] |= 1 << place
+        by_category: defaultdict[str, int] = defaultdict(int)
+        by_source: defaultdict[str, int] = defaultdict(int)
+        for place, reading in enumerate(readings):
+            for category in reading.paper.categories:
+                by_category[category] |= 1 << place
+            for source in reading.paper.sources:
+                by_source[source] |= 1 << place
+
+        def row_of(node: Node) -> int:
+            row = self._row(node)
+            return found.get(row, 0) if row < 0 else int.from_bytes(packed[slots[row]].tobytes(), "little")
+
+        def ask_each(leaf: Leaf, candidates: int) -> int:
+            return sum(1 << at for at, each in enumerate(readings) if candidates >> at & 1 and meets(leaf, each))
+
+        everyone = (1 << len(readings)) - 1
+        for node, row in self._others.items():
+            match node:
+                case Author():
+                    continue
+                case Category(pattern):
+                    bits = reduce(or_, (bits for known, bits in by_category.items() if is_category(pattern, known)), 0)
+                case Listed(source):
+                    bits = reduce(or_, (bits for known, bits in by_source.items() if is_source(source, known)), 0)
+                case Near((first, second), _, scope):
+                    bits = ask_each(node, row_of(Word(first, scope)) & row_of(Word(second, scope)))
+                case Pattern() | About():
+                    bits = ask_each(node, everyone)
+                case And(parts):
+                    bits = reduce(and_, map(row_of, parts), everyone)
+                case Or(parts):
+                    bits = reduce(or_, map(row_of, parts), 0)
+                case Not(part):
+                    bits = everyone & ~row_of(part)
+                case Word():
+                    raise AssertionError(node)
+                case _:
+                    assert_never(node)
+            if bits:
+                found[row] = bits
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """What up to `PAPERS_AT_ONCE` papers say."""
+
+    slots: NDArray[np.intp]
+    """Which of the rows belongs to each number; 0 where no paper is hit."""
+    rows: Rows
+    """The first is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Which of the papers asked about meet each query."""
+
+    engine: Engine
+    blocks: Sequence[_Block]
+
+    def rows(self, first: int, last: int) -> Rows:
+        """A row of bits for each query from ``first`` to before ``last``, those that were removed among them.
+
+        Any range can be asked for by itself, for instance by several processes or one part after another.
+        """
+        results: list[Rows] = [np.zeros((last - first, 0), np.uint64)]
+        for block in self.blocks:
+            result: Rows = np.zeros((last - first, block.rows.shape[1]), np.uint64)
+            for begin in range(first, last, _QUERIES_AT_ONCE):
+                self._evaluate(block, begin, result[begin - first : begin - first + _QUERIES_AT_ONCE])
+            results.append(result)
+        return np.concatenate(results, axis=1) if len(results) > 2 else results[-1]
+
+    def _evaluate(self, block: _Block, begin: int, result: Rows) -> None:
+        end = begin + len(result)
+        # Within one of these no query stands twice, so that no write is lost.
+        for number, together in enumerate(self.engine.groups):
+            for queries, groups in together.between(begin, end):
+                if number:
+                    result[queries - begin] &= _any_of(block, groups)
+                else:
+                    result[queries - begin] = _any_of(block, groups)
+        for queries, groups in self.engine.none.between(begin, end):
+            result[queries - begin] &= ~_any_of(block, groups)
+
+
+def _any_of(block: _Block, groups: NDArray[np.int32]) -> Rows:
+    slots = block.slots.take(groups.T, mode="wrap")
+    found: Rows = block.rows.take(slots[0], axis=0)
+    for each in slots[1:]:
+        found |= block.rows.take(each, axis=0)
+    return found
+
+
+def places(row: Rows) -> list[int]:
+    """Which bits of one row are set."""
+    found: list[int] = np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little")).tolist()
+    return found
+
+
+class _Groups:
+    """Groups of rows that play one part in their queries, those of one length together."""
+
+    def __init__(self) -> None:
+        self._shapes: defaultdict[int, tuple[array[int], array[int]]] = defaultdict(lambda: (array("i"), array("i")))
+        """By length: whose groups they are, ascending, and their rows, one group after another."""
+
+    def add(self, query: int, group: tuple[int, ...]) -> None:
+        queries, rows = self._shapes[len(group)]
+        queries.append(query)
+        rows.extend(group)
+
+    def between(self, first: int, last: int) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+        """Of each length: the queries from ``first`` to before ``last`` that have such groups, and the groups."""
+        for length, (numbers, rows) in self._shapes.items():
+            queries = np.frombuffer(numbers, np.int32)
+            begin, end = np.searchsorted(queries, (first, last))
+            if begin < end:
+                yield queries[begin:end], np.frombuffer(rows, np.int32).reshape(-1, length)[begin:end]
+
+    def keep(self, alive: NDArray[np.bool_]) -> None:
+        """Forget the groups of all other queries."""
+        for length, (numbers, rows) in self._shapes.items():
+            queries = np.frombuffer(numbers, np.int32)
+            kept = alive[queries]
+            groups = np.frombuffer(rows, np.int32).reshape(-1, length)[kept]
+            self._shapes[length] = array("i", queries[kept].tobytes()), array("i", groups.tobytes())
+
+    @property
+    def nbytes(self) -> int:
+        return sum(each.itemsize * len(each) for pair in self._shapes.values() for each in pair)

@@ -1,0 +1,76 @@
+"""Finds followed people among the authors of many papers at once, as `Name.is_met_by` compares them."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from digest.match.names import SUFFIXES, Name, Words, are_initials, joined
+from digest.match.topics import Reading, name_or_none
+
+_PLAIN = re.compile(r"(?:(?![A-Z]{2}\b)[A-Za-z]+[. ]*)+")
+"""Without hyphens and accents, and without two capital letters that are two initials."""
+
+
+class People:
+    """Followed people, each with a number.
+
+    Two names can only be one person's if they share a key: given names agree by their first word or as a whole, or
+    where one side has initials only, by the first initial. One without given names has the empty key.
+    """
+
+    def __init__(self) -> None:
+        self._by_key: defaultdict[tuple[str, str], list[tuple[Name, int]]] = defaultdict(list)
+
+    def add(self, name: Name, number: int) -> None:
+        """Follow someone."""
+        for given, family in name.readings:
+            for key in {_first(given), joined(given), _initial(given)}:
+                self._by_key[family, key].append((name, number))
+            if are_initials(given):
+                self._by_key[family, f"{_initial(given)}."].append((name, number))
+
+    def find(self, readings: Sequence[Reading]) -> Iterator[tuple[int, int]]:
+        """Number of the followed person, and place of the paper in the readings; a pair may come twice."""
+        if not self._by_key:
+            return
+        for place, reading in enumerate(readings):
+            for printed in reading.paper.authors:
+                if self._may_be_followed(printed) and (name := name_or_none(printed)):
+                    for given, family in name.readings:
+                        for followed, number in self._candidates(given, family):
+                            if followed.is_met_by(name):
+                                yield number, place
+
+    def _candidates(self, given: Words, family: str) -> Iterator[tuple[Name, int]]:
+        if are_initials(given):
+            yield from self._by_key.get((family, _initial(given)), ())
+        else:
+            for key in {_first(given), joined(given), f"{_initial(given)}."}:
+                yield from self._by_key.get((family, key), ())
+        if given:
+            yield from self._by_key.get((family, ""), ())
+
+    def _may_be_followed(self, printed: str) -> bool:
+        """Whether a name has a key of anyone followed, as far as it is plainly printed; to take it apart takes longer."""
+        if not _PLAIN.fullmatch(printed):
+            return True
+        given = printed.lower().replace(".", " ").split()
+        if len(given) < 2 or given[-1] in SUFFIXES:
+            return True
+        family, known = "", self._by_key
+        while len(given) > 1:
+            family = given.pop() + family
+            first = given[0]
+            # A name with initials only has the key of its first one, which others have with a dot.
+            keys = (first, "".join(given), f"{first[0]}.", first[0], "")
+            if any((family, key) in known for key in keys):
+                return True
+        return False
+
+
+def _first(given: Words) -> str:
+    return "-".join(given[0]) if given else ""
+
+
+def _initial(given: Words) -> str:
+    return given[0][0][0] if given else ""

@@ -1,0 +1,120 @@
+"""A growing table from 64-bit hashes to numbers, asked for whole arrays at once."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.uint64]
+Numbers = NDArray[np.int32]
+Places = NDArray[np.intp]
+
+_SPREAD = 0x9E3779B97F4A7C15
+"""2**64 divided by the golden ratio: its product's high bits depend on every bit of a hash (Knuth, TAOCP 6.4)."""
+_MASK = (1 << 64) - 1
+
+
+class HashTable:
+    """Open addressing with linear probing, kept at most half full; one hash may stand for several numbers.
+
+    12 bytes a slot, and no Python object an entry.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._make_room(6)
+
+    def add(self, key: int, number: int) -> None:
+        """Enter one more number, from 0, for a hash from 0 to 2**64 - 1."""
+        if 2 * (self._count + 1) > len(self._keys):
+            self._grow(1)
+        numbers = self._numbers
+        at = (key * _SPREAD & _MASK) >> self._shift
+        while numbers[at] >= 0:
+            at = (at + 1) & self._last
+        self._keys[at] = key
+        numbers[at] = number
+        self._count += 1
+
+    def add_all(self, keys: Hashes, numbers: Numbers) -> None:
+        """Enter many."""
+        if 2 * (self._count + len(keys)) > len(self._keys):
+            self._grow(len(keys))
+        self._place(keys, numbers)
+        self._count += len(keys)
+
+    def numbers(self, key: int) -> Iterator[int]:
+        """The numbers of one hash."""
+        numbers = self._numbers
+        at = (key * _SPREAD & _MASK) >> self._shift
+        while (number := int(numbers[at])) >= 0:
+            if self._keys[at] == key:
+                yield number
+            at = (at + 1) & self._last
+
+    def find(self, keys: Hashes) -> tuple[Places, Numbers]:
+        """Places in ``keys`` and numbers, for every number of every key that is known."""
+        at = self._start(keys)
+        found = self._numbers.take(at)
+        asked: Places = np.flatnonzero(found >= 0)
+        at, found = at[asked], found[asked]
+        places: list[Places] = []
+        numbers: list[Numbers] = []
+        while len(asked):
+            same = np.flatnonzero(self._keys.take(at) == keys.take(asked))
+            places.append(asked[same])
+            numbers.append(found[same])
+            at = (at + 1) & self._last
+            found = self._numbers.take(at)
+            taken = np.flatnonzero(found >= 0)
+            asked, at, found = asked[taken], at[taken], found[taken]
+        if not places:
+            return np.zeros(0, np.intp), np.zeros(0, np.int32)
+        return np.concatenate(places), np.concatenate(numbers)
+
+    def keep(self, alive: NDArray[np.bool_]) -> None:
+        """Forget every number that is not alive."""
+        filled = self._numbers >= 0
+        keys, numbers = self._keys[filled], self._numbers[filled]
+        kept = alive[numbers]
+        self._count = 0
+        self._make_room(6)
+        self.add_all(keys[kept], numbers[kept])
+
+    @property
+    def nbytes(self) -> int:
+        """Resident size."""
+        return self._keys.nbytes + self._numbers.nbytes
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _start(self, keys: Hashes) -> Places:
+        return (keys * np.uint64(_SPREAD) >> np.uint64(self._shift)).astype(np.intp)
+
+    def _make_room(self, bits: int) -> None:
+        self._shift = 64 - bits
+        self._last = (1 << bits) - 1
+        self._keys: Hashes = np.zeros(1 << bits, np.uint64)
+        self._numbers: Numbers = np.full(1 << bits, -1, np.int32)
+
+    def _grow(self, more: int) -> None:
+        filled = np.flatnonzero(self._numbers >= 0)
+        keys, numbers = self._keys[filled], self._numbers[filled]
+        self._make_room((2 * (self._count + more)).bit_length())
+        self._place(keys, numbers)
+
+    def _place(self, keys: Hashes, numbers: Numbers) -> None:
+        at = self._start(keys)
+        waiting: Places = np.arange(len(keys))
+        while len(waiting):
+            places = at[waiting]
+            is_free = self._numbers[places] < 0
+            # Of several that want one slot, the one that is written last has it.
+            self._numbers[places[is_free]] = waiting[is_free]
+            is_placed = is_free & (self._numbers[places] == waiting)
+            settled = waiting[is_placed]
+            self._keys[places[is_placed]] = keys[settled]
+            self._numbers[places[is_placed]] = numbers[settled]
+            waiting = waiting[~is_placed]
+            at[waiting] = (at[waiting] + 1) & self._last
