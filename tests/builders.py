@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from digest.match.topics import Judgement, Reading
 from digest.model import (
     Edition,
     Entry,
@@ -20,6 +21,7 @@ from digest.model import (
     Topic,
     TopicMatch,
 )
+from digest.rank.score import Candidate
 
 NOW = datetime(2026, 11, 20, 7, 30, tzinfo=UTC)  # a Friday
 
@@ -76,8 +78,18 @@ def a_subscriber(name: str = "Ada", **changes: Any) -> Subscriber:
 
 
 def a_match(paper: Paper | None = None, **changes: Any) -> Match:
-    match = Match(paper=paper or a_paper(), topics=(TopicMatch("Everything", ()),), strength=1)
+    match = Match(paper=paper or a_paper(), topics=(TopicMatch("Everything", ()),))
     return replace(match, **changes)
+
+
+def a_judgement(topic: str = "Everything", **changes: Any) -> Judgement:
+    """Of a topic that wants a paper."""
+    judgement = Judgement(topic=topic, evidence=(), strength=3.0, follow=0.0, lowered_by=(), objections=(), missing="")
+    return replace(judgement, **changes)
+
+
+def a_candidate(paper: Paper | None = None, **changes: Any) -> Candidate:
+    return replace(Candidate(Reading(paper or a_paper()), (a_judgement(),)), **changes)
 
 
 def an_edition(subscriber: Subscriber | None = None, **changes: Any) -> Edition:
