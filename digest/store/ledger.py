@@ -2,15 +2,18 @@
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, func, insert, or_, select, update
 
 from digest.errors import StoreError
-from digest.model import Delivery, DeliveryState, Edition, PaperKey, SubscriberId
+from digest.model import Delivery, DeliveryState, Edition, PaperKey, Placed, Sent, SubscriberId
 from digest.ports import EditionState
+from digest.rank.placed import placements
 from digest.store.database import batches, reading, writing
+from digest.store.places import IN_FULL, SENT, is_owed
 from digest.store.rows import aliases_of
 from digest.store.schema import edition as e
 from digest.store.schema import edition_paper as ep
@@ -25,9 +28,6 @@ _HANDLED = (DeliveryState.ACCEPTED, DeliveryState.SKIPPED)
 _CLOSED = (DeliveryState.ACCEPTED, DeliveryState.FAILED, DeliveryState.SUPPRESSED, DeliveryState.UNCERTAIN)
 # Known not to have been sent, so that opening them again can send nothing twice.
 _REOPENABLE = (DeliveryState.SKIPPED, DeliveryState.EXPIRED)
-
-_UPDATED = "updated"
-"""The section of papers that were sent before, and are only named."""
 
 
 class SqlLedger:
@@ -116,7 +116,18 @@ class SqlLedger:
         would then lose them. ``open_edition`` refuses while one is in hand.
         """
         with reading(self._engine) as connection:
-            return frozenset(PaperKey(key) for key in connection.scalars(_sent(subscriber)))
+            return frozenset(PaperKey(row.paper_key) for row in connection.execute(_sent(subscriber)))
+
+    def history(self, subscriber: SubscriberId, since: date) -> Sequence[Sent]:
+        """Every place in accepted editions; see ``Ledger.history``."""
+        places = (
+            select(e.c.date, ep)
+            .join(e, e.c.id == ep.c.edition_id)
+            .where(e.c.subscriber_id == subscriber, e.c.state == DeliveryState.ACCEPTED, e.c.date >= since)
+            .order_by(e.c.date, ep.c.position)
+        )
+        with reading(self._engine) as connection:
+            return [Sent(row.date, _placed(row)) for row in connection.execute(places)]
 
     def open_edition(self, edition: Edition, *, since_seq: int, through_seq: int, now: datetime) -> bool:
         """Write an edition and its papers; see ``Ledger.open_edition``."""
@@ -130,9 +141,8 @@ class SqlLedger:
                 known.state not in _REOPENABLE or (edition.is_empty and known.state == DeliveryState.SKIPPED)
             ):
                 return False
-            contents = _contents(connection, edition)
-            owed = {key for key, section in contents.items() if section != _UPDATED}
-            if not owed.isdisjoint(connection.scalars(_sent(subscriber))):
+            places = _places(connection, edition)
+            if _repeats(connection, subscriber, places):
                 return False
             connection.execute(
                 update(e)
@@ -161,8 +171,14 @@ class SqlLedger:
                     insert(e).values(**content, subscriber_id=subscriber, date=edition.date).returning(e.c.id)
                 )
             rows = [
-                {"edition_id": edition_id, "position": position, "section": section, "paper_key": key}
-                for position, (key, section) in enumerate(contents.items())
+                {
+                    "edition_id": edition_id,
+                    "position": position,
+                    "section": placed.section,
+                    "paper_key": placed.paper,
+                    "why": dict(placed.why),
+                }
+                for position, placed in enumerate(places)
             ]
             if rows:
                 connection.execute(insert(ep), rows)
@@ -173,7 +189,7 @@ class SqlLedger:
         may_be_tried = and_(
             or_(e.c.state == DeliveryState.PENDING, and_(e.c.state == DeliveryState.DEFERRED, e.c.next_try_at <= now)),
             # All its papers may have turned out to be others that were sent, while a run had it in hand.
-            exists().where(ep.c.edition_id == e.c.id),
+            is_owed(),
         )
         with writing(self._engine) as connection:
             if only is None:
@@ -184,13 +200,11 @@ class SqlLedger:
                     return delivery
             return None
 
-    def edition_papers(self, delivery: Delivery) -> Sequence[tuple[str, PaperKey]]:
-        """Section and paper, in order."""
+    def edition_papers(self, delivery: Delivery) -> Sequence[Placed]:
+        """The places of an edition, in order."""
         with reading(self._engine) as connection:
-            rows = connection.execute(
-                select(ep.c.section, ep.c.paper_key).where(ep.c.edition_id == delivery.id).order_by(ep.c.position)
-            )
-            return [(row.section, PaperKey(row.paper_key)) for row in rows]
+            rows = connection.execute(select(ep).where(ep.c.edition_id == delivery.id).order_by(ep.c.position))
+            return [_placed(row) for row in rows]
 
     def mark_dot(self, delivery: Delivery, now: datetime) -> None:
         """Durable before the final dot goes out; see ``Ledger.mark_dot``."""
@@ -288,32 +302,45 @@ def _claim(connection: Connection, wanted: ColumnElement[bool], now: datetime) -
     )
 
 
-def _contents(connection: Connection, edition: Edition) -> dict[PaperKey, str]:
-    """Section by paper, in order, under the names that papers have by now: another run may have united some."""
-    sections = (
-        ("matched", [match.paper for match in edition.matched]),
-        ("trending", edition.trending),
-        ("rest", edition.rest),
-        (_UPDATED, edition.updated),
+def _places(connection: Connection, edition: Edition) -> list[Placed]:
+    """The places of an edition under the names that papers have by now, each paper at its first: another run may have
+    united some.
+    """
+    places = placements(edition)
+    aliases = aliases_of(connection, {placed.paper for placed in places})
+    first: dict[PaperKey, Placed] = {}
+    for placed in places:
+        key = aliases.get(placed.paper, placed.paper)
+        first.setdefault(key, replace(placed, paper=key))
+    return [*first.values()]
+
+
+def _repeats(connection: Connection, subscriber: SubscriberId, places: Sequence[Placed]) -> bool:
+    """Whether any of them was sent, other than by its name only where it is carried over."""
+    sent = connection.execute(_sent(subscriber)).all()
+    named = {row.paper_key for row in sent}
+    shown = {row.paper_key for row in sent if row.section in IN_FULL}
+    return any(
+        placed.paper in (shown if placed.section == "matched" and placed.why.get("carried") else named)
+        for placed in places
+        if placed.section in SENT
     )
-    aliases = aliases_of(connection, {paper.key for _, papers in sections for paper in papers})
-    contents: dict[PaperKey, str] = {}
-    for section, papers in sections:
-        for paper in papers:
-            contents.setdefault(aliases.get(paper.key, paper.key), section)
-    return contents
 
 
-def _sent(subscriber: SubscriberId) -> Select[str]:
+def _placed(row: Row[Any]) -> Placed:
+    return Placed(row.section, PaperKey(row.paper_key), row.why)
+
+
+def _sent(subscriber: SubscriberId) -> Select[Any]:
     return (
-        select(ep.c.paper_key)
+        select(ep.c.paper_key, ep.c.section)
         .join(e, e.c.id == ep.c.edition_id)
-        .where(e.c.subscriber_id == subscriber, e.c.state == DeliveryState.ACCEPTED)
+        .where(e.c.subscriber_id == subscriber, e.c.state == DeliveryState.ACCEPTED, ep.c.section.in_(SENT))
     )
 
 
 def _for_people() -> Select[Any]:
-    papers = select(func.count()).where(ep.c.edition_id == e.c.id, ep.c.section != _UPDATED).scalar_subquery()
+    papers = select(func.count()).where(ep.c.edition_id == e.c.id, ep.c.section.in_(SENT)).scalar_subquery()
     return select(e, papers.label("papers"))
 
 

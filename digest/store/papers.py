@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, exists, func, insert, select, update
 
 from digest.model import Entry, Observation, Paper, PaperKey, Poll, Recorded, Validators, Verdict
 from digest.ports import SourceState
@@ -111,6 +111,15 @@ class Papers:
         with reading(self._engine) as connection:
             rows = connection.execute(select(p).join(first, first.c.paper_key == p.c.key).order_by(first.c.seq))
             return [paper_of(row) for row in rows]
+
+    def announced_at(self, since: datetime, until: datetime) -> Sequence[tuple[datetime, Paper]]:
+        """Papers by the time of their first announcement; see ``PaperStore.announced_at``."""
+        earlier = a.alias()
+        is_first = ~exists().where(earlier.c.paper_key == a.c.paper_key, earlier.c.seq < a.c.seq)
+        first = select(p, a.c.stored_at).join(a, a.c.paper_key == p.c.key).order_by(a.c.stored_at, a.c.seq)
+        with reading(self._engine) as connection:
+            rows = connection.execute(first.where(a.c.stored_at >= since, a.c.stored_at < until, is_first))
+            return [(row.stored_at, paper_of(row)) for row in rows]
 
     def replaced(self, since_seq: int, through_seq: int) -> frozenset[PaperKey]:
         """Papers of which only newer versions were announced between two numbers."""

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     Date,
     DateTime,
@@ -20,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; revisions are numbered so that an older release can tell that a database is newer."""
 
 
@@ -173,6 +174,18 @@ edition_paper = Table(
     Column("position", Integer, primary_key=True),
     Column("section", String, nullable=False),
     Column("paper_key", String, nullable=False),
+    Column("why", JSON, nullable=False, server_default="{}"),
+    Index(None, "paper_key"),
+)
+
+# What subscribers said of papers, the last word on each.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("subscriber_id", String, primary_key=True),
+    Column("paper_key", String, primary_key=True),
+    Column("more", Boolean, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
     Index(None, "paper_key"),
 )
 

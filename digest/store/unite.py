@@ -1,16 +1,18 @@
 """Moves what belongs to papers that turned out to be one work with others over to these."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, or_, select, update
 
 from digest.model import DeliveryState, PaperKey
 from digest.store.database import batches
+from digest.store.places import IN_FULL, SENT, is_owed
 from digest.store.schema import alias as al
 from digest.store.schema import announcement as a
 from digest.store.schema import edition as e
 from digest.store.schema import edition_paper as ep
+from digest.store.schema import feedback as f
 from digest.store.schema import observation as o
 from digest.store.schema import paper as p
 from digest.store.schema import wording as w
@@ -44,9 +46,26 @@ def move_papers(connection: Connection, moves: Sequence[tuple[PaperKey, PaperKey
         to_move = update(table).where(table.c.paper_key == bindparam("old")).values(paper_key=bindparam("new"))
         connection.execute(to_move, rows)
     connection.execute(delete(p).where(p.c.key == bindparam("old")), rows)
+    for some in batches(moves):
+        _keep_last_word(connection, dict(some))
     for keys in batches({new for _, new in moves}):
         _name_once(connection, keys)
         _take_back(connection, keys, now)
+
+
+def _keep_last_word(connection: Connection, moves: Mapping[PaperKey, PaperKey]) -> None:
+    """Of what a subscriber said of both papers the newer counts."""
+    is_moved = f.c.paper_key.in_(moves)
+    if connection.scalar(select(f.c.paper_key).where(is_moved).limit(1)) is None:
+        return
+    is_of_both = or_(is_moved, f.c.paper_key.in_(set(moves.values())))
+    said = connection.execute(select(f).where(is_of_both).order_by(f.c.at)).mappings().all()
+    last = {}
+    for row in said:
+        key = moves.get(row["paper_key"], row["paper_key"])
+        last[row["subscriber_id"], key] = {**row, "paper_key": key}
+    connection.execute(delete(f).where(is_of_both))
+    connection.execute(insert(f), [*last.values()])
 
 
 def _name_once(connection: Connection, keys: Sequence[PaperKey]) -> None:
@@ -59,16 +78,24 @@ def _name_once(connection: Connection, keys: Sequence[PaperKey]) -> None:
 
 
 def _take_back(connection: Connection, keys: Sequence[PaperKey], now: datetime) -> None:
-    """Take what was sent to a subscriber under the other key out of the edition that they wait for."""
+    """Take what was sent to a subscriber under the other key out of the edition that they wait for.
+
+    What was only named may still be shown. Were it taken out of an edition that a run has in hand, nobody would know
+    that it was shown, and it could be carried over into one more.
+    """
     sent, its = e.alias(), ep.alias()
     was_sent = exists().where(
         sent.c.subscriber_id == e.c.subscriber_id,
         sent.c.state == DeliveryState.ACCEPTED,
         its.c.edition_id == sent.c.id,
         its.c.paper_key == ep.c.paper_key,
+        its.c.section.in_(SENT),
+        or_(its.c.section.in_(IN_FULL), ep.c.section.not_in(IN_FULL)),
     )
     places = select(ep.c.edition_id, ep.c.position).join(e, e.c.id == ep.c.edition_id)
-    taken = connection.execute(places.where(ep.c.paper_key.in_(keys), e.c.state.in_(_OPEN), was_sent)).all()
+    # That a newer version of it came is news still.
+    may_go = and_(ep.c.paper_key.in_(keys), ep.c.section != "updated", e.c.state.in_(_OPEN))
+    taken = connection.execute(places.where(may_go, was_sent)).all()
     if not taken:
         return
     rows = [{"the_edition": row.edition_id, "the_position": row.position} for row in taken]
@@ -77,7 +104,7 @@ def _take_back(connection: Connection, keys: Sequence[PaperKey], now: datetime) 
     # One that a run has in hand is that run's; if it comes back empty, `Ledger.claim` lets it lie.
     connection.execute(
         update(e)
-        .where(e.c.id == bindparam("the_edition"), e.c.state.in_(_WAITING), ~exists().where(ep.c.edition_id == e.c.id))
+        .where(e.c.id == bindparam("the_edition"), e.c.state.in_(_WAITING), ~is_owed())
         .values(
             state=DeliveryState.SKIPPED,
             next_try_at=None,

@@ -91,7 +91,7 @@ def test_f7_a_newer_schema_is_refused(url: str, engine: Engine) -> None:
     with writing(engine) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0999'")
 
-    with pytest.raises(StoreError, match=r"schema version 0999 is newer than this release \(0002\)") as caught:
+    with pytest.raises(StoreError, match=r"schema version 0999 is newer than this release \(0003\)") as caught:
         open_database(url)
     assert "upgrade" in caught.value.hint
     assert caught.value.exit_code == 4

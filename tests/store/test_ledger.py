@@ -12,7 +12,22 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from sqlalchemy import Engine
 
 from digest.errors import StoreError
-from digest.model import Delivery, DeliveryState, Edition, PaperKey, Poll, SubscriberId, Verdict
+from digest.model import (
+    Delivery,
+    DeliveryState,
+    Edition,
+    Label,
+    LabelKind,
+    Match,
+    NearMiss,
+    Paper,
+    PaperKey,
+    Poll,
+    Rise,
+    SubscriberId,
+    Verdict,
+)
+from digest.rank.placed import placements
 from digest.store.database import open_database, writing
 from digest.store.ledger import LEASE, SqlLedger
 from digest.store.papers import Papers
@@ -68,22 +83,54 @@ def sent(ledger: SqlLedger) -> set[int]:
     return {int(key[-5:]) for key in ledger.sent_keys(ADA)}
 
 
+def every_section(day: date = DAY) -> Edition:
+    """Papers 1 to 8, in order."""
+    return replace(
+        edition_of(1, 2, day=day),
+        trending=(a_paper(3),),
+        rising=(Rise(paper=a_paper(4), signal="stars", before=3, now=90, since=NOW),),
+        rest=(a_paper(5), a_paper(6)),
+        updated=(a_paper(7),),
+        near_misses=(NearMiss(paper=a_paper(8), topic="Everything", missing="ether"),),
+    )
+
+
+def carried_over(*numbers: int, day: date = NEXT_DAY) -> Edition:
+    label = Label(LabelKind.CARRIED, DAY.isoformat())
+    return an_edition(date=day, matched=tuple(a_match(a_paper(number), labels=(label,)) for number in numbers))
+
+
+def opens(ledger: SqlLedger, edition: Edition) -> bool:
+    return ledger.open_edition(edition, since_seq=0, through_seq=10, now=NOW)
+
+
 def test_one_delivery_from_open_to_accepted(ledger: SqlLedger) -> None:
-    edition = replace(edition_of(2, 1), trending=(a_paper(3),), rest=(a_paper(5), a_paper(4)))
-    assert ledger.open_edition(edition, since_seq=3, through_seq=9, now=NOW)
+    assert ledger.open_edition(every_section(), since_seq=3, through_seq=9, now=NOW)
     assert ledger.settled_date(ADA, today=DAY) is None
     assert (ledger.owed_since(ADA), sent(ledger)) == (3, set())
 
     delivery = claimed(ledger)
-    contents = [(section, int(key[-5:])) for section, key in ledger.edition_papers(delivery)]
+    places = ledger.edition_papers(delivery)
     ledger.mark_dot(delivery, NOW)
     ledger.settle(delivery, S.ACCEPTED, detail="250 ok", now=NOW)
 
-    assert contents == [("matched", 2), ("matched", 1), ("trending", 3), ("rest", 5), ("rest", 4)]
+    assert [(placed.section, int(placed.paper[-5:])) for placed in places] == [
+        ("matched", 1),
+        ("matched", 2),
+        ("trending", 3),
+        ("rising", 4),
+        ("rest", 5),
+        ("rest", 6),
+        ("updated", 7),
+        ("near", 8),
+    ]
+    assert list(places) == list(placements(every_section()))
+    assert places[0].why, "what was known when it was chosen"
+    assert [each.placed for each in ledger.history(ADA, DAY)] == list(places)
     assert (delivery.subscriber, delivery.date, delivery.attempts) == (ADA, DAY, 1)
-    assert (ledger.owed_since(ADA), sent(ledger), ledger.settled_date(ADA, today=DAY)) == (9, {1, 2, 3, 4, 5}, DAY)
+    assert (ledger.owed_since(ADA), sent(ledger), ledger.settled_date(ADA, today=DAY)) == (9, {1, 2, 3, 4, 5, 6}, DAY)
     (row,) = ledger.editions()
-    assert (row.state, row.papers, row.attempts, row.detail, row.next_try_at) == (S.ACCEPTED, 5, 1, "250 ok", None)
+    assert (row.state, row.papers, row.attempts, row.detail, row.next_try_at) == (S.ACCEPTED, 6, 1, "250 ok", None)
     assert ledger.claim(NOW) is None
 
 
@@ -91,6 +138,7 @@ def test_a_subscriber_without_editions(ledger: SqlLedger) -> None:
     assert ledger.owed_since(ADA) is None
     assert ledger.settled_date(ADA, today=DAY) is None
     assert ledger.sent_keys(ADA) == frozenset()
+    assert ledger.history(ADA, DAY) == []
     assert ledger.editions() == []
     assert ledger.claim(NOW) is None
     assert ledger.recover(NOW) == []
@@ -204,6 +252,94 @@ class TestOpen:
         finish(ledger, S.ACCEPTED)
 
         assert ledger.owed_since(ADA) == 20
+
+
+class TestCarriedOver:
+    """What the limit cut from an edition, so that it was only named, may be shown in a later one."""
+
+    @pytest.fixture(autouse=True)
+    def _the_first_edition(self, ledger: SqlLedger) -> None:
+        assert opens(ledger, every_section())
+        finish(ledger, S.ACCEPTED)
+
+    def test_is_shown_once(self, ledger: SqlLedger) -> None:
+        assert opens(ledger, carried_over(5))
+        assert claimed(ledger).date == NEXT_DAY
+        ledger.recover(NOW + LEASE)
+        finish(ledger, S.ACCEPTED)
+
+        assert not opens(ledger, carried_over(5, day=NEXT_DAY + timedelta(days=1)))
+        assert opens(ledger, carried_over(6, day=NEXT_DAY + timedelta(days=1)))
+
+    def test_can_be_carried_again_if_it_did_not_arrive(self, ledger: SqlLedger) -> None:
+        opens(ledger, carried_over(5))
+        finish(ledger, S.FAILED)
+
+        assert opens(ledger, carried_over(5, day=NEXT_DAY + timedelta(days=1)))
+
+    @pytest.mark.parametrize("number", [1, 3, 4])
+    def test_not_what_was_shown(self, ledger: SqlLedger, number: int) -> None:
+        assert not opens(ledger, carried_over(5, number))
+        assert states(ledger) == [S.ACCEPTED]
+
+    def test_not_without_saying_so(self, ledger: SqlLedger) -> None:
+        assert not open_one(ledger, 5, day=NEXT_DAY)
+
+    def test_not_to_be_named_again_or_elsewhere(self, ledger: SqlLedger) -> None:
+        edition = edition_of(9, day=NEXT_DAY)
+
+        assert not opens(ledger, replace(edition, rest=(a_paper(5),)))
+        assert not opens(ledger, replace(edition, trending=(a_paper(5),)))
+
+    def test_what_nobody_sent_may_be_said_to_be(self, ledger: SqlLedger) -> None:
+        """The edition that named it became uncertain, say, after the caller looked."""
+        assert opens(ledger, carried_over(9))
+
+
+class TestNearMisses:
+    def near(self, *numbers: int) -> tuple[NearMiss, ...]:
+        return tuple(NearMiss(paper=a_paper(number), topic="Everything", missing="ether") for number in numbers)
+
+    def test_do_not_count_as_sent(self, ledger: SqlLedger) -> None:
+        opens(ledger, replace(edition_of(1), near_misses=self.near(2)))
+        finish(ledger, S.ACCEPTED)
+
+        assert sent(ledger) == {1}
+        assert [row.papers for row in ledger.editions()] == [1]
+        assert open_one(ledger, 2, day=NEXT_DAY)
+
+    def test_may_be_of_papers_that_were_sent(self, ledger: SqlLedger) -> None:
+        open_one(ledger, 1)
+        finish(ledger, S.ACCEPTED)
+
+        assert opens(ledger, replace(edition_of(2, day=NEXT_DAY), near_misses=self.near(1)))
+
+    def test_are_no_reason_for_a_mail(self, ledger: SqlLedger) -> None:
+        assert opens(ledger, replace(edition_of(), near_misses=self.near(1), updated=(a_paper(2),)))
+
+        assert states(ledger) == [S.SKIPPED]
+        assert [row.papers for row in ledger.editions()] == [0]
+        assert ledger.claim(NOW) is None
+
+
+def test_history_is_what_was_accepted_oldest_first(ledger: SqlLedger) -> None:
+    for days, (number, state) in enumerate([(1, S.ACCEPTED), (2, S.FAILED), (3, S.ACCEPTED), (4, S.UNCERTAIN)]):
+        open_one(ledger, number, day=DAY + timedelta(days=days))
+        finish(ledger, state)
+    # Where a zone or a clock moved back, an older date is sent later.
+    open_one(ledger, 5, 6, day=DAY - timedelta(days=1))
+    finish(ledger, S.ACCEPTED)
+    open_one(ledger, 7, name="Ben")
+    finish(ledger, S.ACCEPTED)
+    open_one(ledger, 8, day=DAY + timedelta(days=9))
+
+    def since(days: int) -> list[tuple[int, int]]:
+        day = DAY + timedelta(days=days)
+        return [((each.date - DAY).days, int(each.placed.paper[-5:])) for each in ledger.history(ADA, day)]
+
+    assert since(-1) == [(-1, 5), (-1, 6), (0, 1), (2, 3)]
+    assert since(0) == [(0, 1), (2, 3)]
+    assert since(3) == []
 
 
 class TestClaim:
@@ -357,11 +493,15 @@ class NeverLostNeverTwice(RuleBasedStateMachine):
         self.papers, self.ledger = Papers(self.engine), SqlLedger(self.engine)
         self.now, self.day, self.announced = NOW, DAY, 0
         self.first_seq = self.papers.latest_seq()
-        self.inbox: Counter[PaperKey] = Counter()
+        self.shown: Counter[PaperKey] = Counter()
+        """How often a paper arrived in full."""
+        self.named: Counter[PaperKey] = Counter()
+        """How often a paper arrived by its title only."""
         self.unsure: Counter[PaperKey] = Counter()
         """How often a paper went out in a message of which no reply was stored."""
         self.gone: set[int] = set()
         """Deliveries of which no reply was stored: they must never be tried again."""
+        self.limit = 2
         self.announce(1, "a")
         # The subscriber's first edition starts from here on.
         assert self.open(self.plan())
@@ -375,9 +515,30 @@ class NeverLostNeverTwice(RuleBasedStateMachine):
         since = self.ledger.owed_since(ADA)
         since = self.first_seq if since is None else since
         sent = self.ledger.sent_keys(ADA)
-        owed = [paper for paper in self.papers.announced(since, through) if paper.key not in sent]
-        edition = an_edition(date=self.day, matched=tuple(map(a_match, owed[:2])), rest=tuple(owed[2:]))
+        news = [paper for paper in self.papers.announced(since, through) if paper.key not in sent]
+        owed = [paper for paper in news if self.wants(paper)]
+        near = [paper for paper in news if not self.wants(paper)]
+        edition = an_edition(
+            date=self.day,
+            matched=(*self.carried(), *map(a_match, owed[: self.limit])),
+            rest=tuple(owed[self.limit :]),
+            near_misses=tuple(NearMiss(paper=paper, topic="Everything", missing="b") for paper in near),
+        )
         return edition, since, through
+
+    def wants(self, paper: Paper) -> bool:
+        """Every third paper not before source ``b`` lists it."""
+        return int(paper.key[-5:]) % 3 > 0 or "b" in paper.sources
+
+    def carried(self) -> list[Match]:
+        """The first of those that were named and not shown."""
+        history = self.ledger.history(ADA, date.min)
+        shown = {each.placed.paper for each in history if each.placed.section == "matched"}
+        named = {each.placed.paper: each.date for each in history if each.placed.section == "rest"}
+        return [
+            a_match(paper, labels=(Label(LabelKind.CARRIED, named[paper.key].isoformat()),))
+            for paper in self.papers.papers([key for key in named if key not in shown][: self.limit])
+        ]
 
     def open(self, plan: tuple[Edition, int, int]) -> bool:
         edition, since, through = plan
@@ -418,6 +579,14 @@ class NeverLostNeverTwice(RuleBasedStateMachine):
         self.open(self.plan())
 
     @rule()
+    def a_run_opens_what_another_delivered_meanwhile(self) -> None:
+        self.day += timedelta(days=1)
+        plan = self.plan()
+        self.a_run_reads_and_opens(days=1)
+        self.a_run_delivers_all_it_can()
+        self.open(plan)
+
+    @rule()
     def a_run_delivers_all_it_can(self) -> None:
         while delivery := self.claim():
             self.ledger.mark_dot(delivery, self.now)
@@ -438,12 +607,17 @@ class NeverLostNeverTwice(RuleBasedStateMachine):
 
     @rule(delivery=consumes(dotted), is_stored=st.booleans(), is_taken=st.booleans())
     def the_dot_is_sent(self, delivery: Delivery, is_stored: bool, is_taken: bool) -> None:
-        keys = [key for _, key in self.ledger.edition_papers(delivery)]
+        places = [placed for placed in self.ledger.edition_papers(delivery) if placed.section != "near"]
+        keys = [placed.paper for placed in places]
+        assert keys
         if not is_stored:
             self.unsure.update(keys)
             self.gone.add(delivery.id)
         if is_taken:
-            self.inbox.update(keys)
+            for placed in places:
+                if placed.section == "rest":
+                    assert self.shown[placed.paper] <= self.unsure[placed.paper], f"{placed.paper} is named after all"
+                (self.named if placed.section == "rest" else self.shown)[placed.paper] += 1
         if not is_stored:
             return
         state = S.ACCEPTED if is_taken else S.FAILED
@@ -474,20 +648,21 @@ class NeverLostNeverTwice(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_sent_twice(self) -> None:
-        for key, times in self.inbox.items():
+        for key, times in (*self.shown.items(), *self.named.items()):
             assert times <= 1 + self.unsure[key], f"{key} was sent {times} times"
 
     def everything_arrives_in_the_end(self) -> None:
         self.day = max(self.day, *(row.date for row in self.ledger.editions(limit=1000)))
-        for _ in range(2):
+        self.limit = 1000
+        for _ in range(3):
             self.now += timedelta(days=1)
             self.day += timedelta(days=1)
             self.ledger.recover(self.now)
             self.open(self.plan())
             self.a_run_delivers_all_it_can()
         self.nothing_is_sent_twice()
-        missing = {an_entry(number).key for number in range(1, self.announced + 1)} - self.inbox.keys()
-        assert not missing
+        wanted = {paper.key for paper in self.papers.announced(0, self.papers.latest_seq()) if self.wants(paper)}
+        assert self.shown.keys() == wanted
         assert self.ledger.claim(self.now + timedelta(days=1)) is None
 
 

@@ -240,6 +240,36 @@ def test_numbers_by_time(papers: Papers) -> None:
     assert papers.seq_before(LATER + timedelta(seconds=1)) == 3
 
 
+def test_papers_by_the_time_of_their_first_announcement(papers: Papers) -> None:
+    papers.record(a_poll(2, 1), NOW)
+    papers.record(a_poll(1, 3, source="hf"), LATER)
+    papers.record(a_poll(4), LATER + timedelta(hours=1))
+
+    def between(since: datetime, until: datetime) -> list[tuple[datetime, int]]:
+        return [(at, int(paper.key[-5:])) for at, paper in papers.announced_at(since, until)]
+
+    assert between(NOW, LATER) == [(NOW, 2), (NOW, 1)]
+    assert between(LATER, LATER + timedelta(hours=1)) == [(LATER, 3)], "1 was announced before, 4 is later"
+    assert between(NOW - LATER.resolution, NOW) == []
+    everything = papers.announced_at(NOW, LATER + timedelta(days=1))
+    assert [paper for _, paper in everything] == papers.announced(0, papers.latest_seq())
+    assert [at for at, _ in everything] == [NOW, NOW, LATER, LATER + timedelta(hours=1)]
+
+
+def test_united_papers_were_announced_with_the_first_of_them(papers: Papers) -> None:
+    article = PaperKey("doi:10.1000/1")
+    papers.record(a_poll(1), NOW)
+    papers.record(
+        Poll(source="nature", verdict=Verdict.FRESH, entries=(an_entry(key=article, title="Article"),)), LATER
+    )
+    assert len(papers.announced_at(LATER, LATER + timedelta(days=1))) == 1
+
+    papers.record(Poll(source="s", verdict=Verdict.FRESH, entries=(an_entry(ids=(article,)),)), LATER)
+
+    assert papers.announced_at(LATER, LATER + timedelta(days=1)) == []
+    assert [at for at, _ in papers.announced_at(NOW, LATER + timedelta(days=1))] == [NOW]
+
+
 def test_an_empty_database_has_nothing(papers: Papers) -> None:
     assert papers.latest_seq() == papers.count() == papers.seq_before(NOW) == 0
     assert not [*papers.announced(0, 0), *papers.papers([]), *papers.source_states()]

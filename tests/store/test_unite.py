@@ -17,13 +17,20 @@ from digest.model import (
     DeliveryState,
     Edition,
     Entry,
+    Feedback,
+    Label,
+    LabelKind,
+    Match,
+    NearMiss,
     PaperKey,
+    Placed,
     Poll,
     Signals,
     SubscriberId,
     Verdict,
 )
 from digest.store.database import open_database, reading, writing
+from digest.store.feedback import Feedbacks
 from digest.store.ledger import SqlLedger
 from digest.store.papers import Papers
 from digest.store.schema import announcement, metadata
@@ -151,7 +158,7 @@ def open_edition(ledger: SqlLedger, papers: Papers, keys: Sequence[PaperKey], da
 def send(ledger: SqlLedger) -> list[PaperKey]:
     delivery = ledger.claim(NOW)
     assert delivery
-    contents = [key for _, key in ledger.edition_papers(delivery)]
+    contents = [placed.paper for placed in ledger.edition_papers(delivery)]
     ledger.settle(delivery, DeliveryState.ACCEPTED, detail="", now=NOW)
     return contents
 
@@ -222,6 +229,67 @@ class TestEditions:
             replace(chosen, date=NOW.date() + timedelta(days=1)), since_seq=0, through_seq=3, now=NOW
         )
 
+    @pytest.mark.parametrize("section", ["matched", "rest"])
+    def test_what_was_only_named_may_still_be_shown(self, papers: Papers, ledger: SqlLedger, section: str) -> None:
+        record(papers, ARTICLE, an_entry(2), PREPRINT)
+        named, other, waiting = papers.papers([ARXIV, an_entry(2).key, DOI])
+        ledger.open_edition(an_edition(matched=(), rest=(named,)), since_seq=0, through_seq=3, now=NOW)
+        send(ledger)
+        edition = an_edition(date=NOW.date() + timedelta(days=1), matched=(a_match(other),))
+        if section == "matched":
+            edition = replace(edition, matched=(a_match(waiting), a_match(other)))
+        else:
+            edition = replace(edition, rest=(waiting,))
+        ledger.open_edition(edition, since_seq=0, through_seq=3, now=NOW)
+
+        record(papers, BRIDGE, source="pubmed")
+
+        assert send(ledger) == ([DOI, other.key] if section == "matched" else [other.key])
+
+    def test_what_was_a_near_miss_was_not_sent(self, papers: Papers, ledger: SqlLedger) -> None:
+        record(papers, ARTICLE, an_entry(2), PREPRINT)
+        near, other = papers.papers([ARXIV, an_entry(2).key])
+        miss = NearMiss(paper=near, topic="Everything", missing="ether")
+        ledger.open_edition(
+            an_edition(matched=(a_match(other),), near_misses=(miss,)), since_seq=0, through_seq=3, now=NOW
+        )
+        send(ledger)
+        open_edition(ledger, papers, [DOI], days=1)
+
+        record(papers, BRIDGE, source="pubmed")
+
+        assert ledger.sent_keys(ADA) == {other.key}
+        assert send(ledger) == [DOI]
+
+    def test_a_near_miss_alone_is_no_edition(self, papers: Papers, ledger: SqlLedger) -> None:
+        record(papers, ARTICLE, an_entry(2), PREPRINT)
+        open_edition(ledger, papers, [ARXIV])
+        send(ledger)
+        late, near = papers.papers([DOI, an_entry(2).key])
+        edition = an_edition(
+            date=NOW.date() + timedelta(days=1),
+            matched=(a_match(late),),
+            near_misses=(NearMiss(paper=near, topic="Everything", missing="ether"),),
+        )
+        ledger.open_edition(edition, since_seq=3, through_seq=3, now=NOW)
+
+        record(papers, BRIDGE, source="pubmed")
+
+        assert [row.state for row in ledger.editions()] == [DeliveryState.SKIPPED, DeliveryState.ACCEPTED]
+        assert ledger.claim(NOW) is None
+
+    def test_news_of_what_was_sent_stays(self, papers: Papers, ledger: SqlLedger) -> None:
+        record(papers, ARTICLE, an_entry(2), PREPRINT)
+        open_edition(ledger, papers, [ARXIV])
+        send(ledger)
+        sent, other = papers.papers([ARXIV, an_entry(2).key])
+        edition = an_edition(date=NOW.date() + timedelta(days=1), matched=(a_match(other),), updated=(sent,))
+        ledger.open_edition(edition, since_seq=3, through_seq=3, now=NOW)
+
+        record(papers, BRIDGE, source="pubmed")
+
+        assert send(ledger) == [other.key, DOI]
+
     def test_written_texts_go_over_unless_there_are_some(self, papers: Papers, engine: Engine) -> None:
         record(papers, ARTICLE, PREPRINT)
         wordings = Wordings(engine)
@@ -233,6 +301,56 @@ class TestEditions:
 
         kept = wordings.wordings([DOI], "de")[DOI]
         assert (kept.title, kept.summary) == ("Artikel", "Kurz.")
+
+
+class TestFeedback:
+    def test_goes_over(self, papers: Papers, engine: Engine) -> None:
+        record(papers, ARTICLE, PREPRINT)
+        feedbacks = Feedbacks(engine)
+        feedbacks.give(ADA, Feedback(ARXIV, more=True, at=NOW))
+
+        record(papers, BRIDGE, source="pubmed")
+
+        assert feedbacks.of(ADA) == [Feedback(DOI, more=True, at=NOW)]
+
+    @given(
+        said=st.lists(
+            st.tuples(st.sampled_from(["ada", "ben"]), st.sampled_from([DOI, ARXIV, PMID]), st.booleans()),
+            max_size=6,
+        )
+    )
+    @settings(max_examples=40)
+    def test_of_what_was_said_of_all_of_them_the_newest_counts(
+        self, said: list[tuple[SubscriberId, PaperKey, bool]]
+    ) -> None:
+        papers, _, engine = a_clean_database()
+        record(papers, ARTICLE, PREPRINT, replace(BRIDGE, ids=()), an_entry(2))
+        feedbacks = Feedbacks(engine)
+        last = {}
+        for number, (who, key, more) in enumerate(said):
+            last[who] = Feedback(key, more=more, at=NOW + timedelta(minutes=number))
+            feedbacks.give(who, last[who])
+        other = Feedback(an_entry(2).key, more=False, at=NOW - timedelta(days=1))
+        feedbacks.give(ADA, other)
+
+        record(papers, BRIDGE, source="pubmed")
+
+        (paper,) = papers.papers([DOI])
+        for who in (ADA, SubscriberId("ben")):
+            theirs = [replace(last[who], paper=paper.key)] if who in last else []
+            assert feedbacks.of(who) == ([other, *theirs] if who == ADA else theirs)
+
+    def test_is_given_and_taken_back_under_any_name(self, papers: Papers, engine: Engine) -> None:
+        record(papers, ARTICLE, PREPRINT)
+        record(papers, BRIDGE, source="pubmed")
+        feedbacks = Feedbacks(engine)
+
+        feedbacks.give(ADA, Feedback(ARXIV, more=True, at=NOW))
+
+        assert feedbacks.of(ADA) == [Feedback(DOI, more=True, at=NOW)]
+        assert feedbacks.take_back(ADA, PMID)
+        assert not feedbacks.take_back(ADA, DOI)
+        assert feedbacks.of(ADA) == []
 
 
 NAMES = [PaperKey(f"{kind}:{number}") for kind in ("one", "other") for number in range(2)]
@@ -269,23 +387,39 @@ def a_clean_database() -> tuple[Papers, SqlLedger, Engine]:
 
 
 class Reader:
-    """A subscriber and the runs that write to them; the inbox holds names, not papers."""
+    """A subscriber and the runs that write to them; the inbox holds names, not papers.
+
+    They are shown one paper an edition, and the titles of the others, which are carried over.
+    """
 
     def __init__(self, papers: Papers, ledger: SqlLedger) -> None:
         self.papers, self.ledger = papers, ledger
         self.days = count()
         self.listed: list[tuple[str, list[PaperKey]]] = []
-        self.inbox: list[PaperKey] = []
+        self.inbox: list[Placed] = []
         self.in_hand: Delivery | None = None
-        self.message: list[PaperKey] = []
+        self.message: list[Placed] = []
 
     def owed(self) -> tuple[Edition, int, int]:
         through = self.papers.latest_seq()
         since = self.ledger.owed_since(ADA) or 0
         sent = self.ledger.sent_keys(ADA)
         owed = [paper for paper in self.papers.announced(since, through) if paper.key not in sent]
-        date = NOW.date() + timedelta(days=next(self.days))
-        return an_edition(date=date, matched=tuple(map(a_match, owed))), since, through
+        edition = an_edition(
+            date=NOW.date() + timedelta(days=next(self.days)),
+            matched=(*self.carried(), *map(a_match, owed[:1])),
+            rest=tuple(owed[1:]),
+        )
+        return edition, since, through
+
+    def carried(self) -> list[Match]:
+        history = self.ledger.history(ADA, NOW.date())
+        shown = {each.placed.paper for each in history if each.placed.section == "matched"}
+        named = [each.placed.paper for each in history if each.placed.section == "rest"]
+        label = Label(LabelKind.CARRIED, NOW.date().isoformat())
+        return [
+            a_match(paper, labels=(label,)) for paper in self.papers.papers([key for key in named if key not in shown])
+        ]
 
     def take(self, step: Step) -> None:
         if not isinstance(step, str):
@@ -302,7 +436,7 @@ class Reader:
         elif step == "claim" and not self.in_hand:
             self.in_hand = self.ledger.claim(NOW)
             if self.in_hand:
-                self.message = [key for _, key in self.ledger.edition_papers(self.in_hand)]
+                self.message = list(self.ledger.edition_papers(self.in_hand))
                 assert self.message
                 self.is_no_repeat(self.message)
         elif self.in_hand and step in ("settle", "fail", "release"):
@@ -314,12 +448,17 @@ class Reader:
                 self.inbox += self.message if step == "settle" else []
             self.in_hand = None
 
-    def is_no_repeat(self, message: Sequence[PaperKey]) -> None:
-        """As far as can be known now, nothing in a message is twice in it or was sent before."""
+    def is_no_repeat(self, message: Sequence[Placed]) -> None:
+        """As far as can be known now, nothing in a message is twice in it or was sent before; but what was only named
+        may be shown.
+        """
         by_name = {name: work for work in classes(names for _, names in self.listed) for name in work}
-        works = [by_name[key] for key in message]
-        assert len(set(works)) == len(works)
-        assert set(works).isdisjoint(by_name[key] for key in self.inbox)
+        works = {by_name[placed.paper]: placed.section for placed in message}
+        assert len(works) == len(message)
+        before = {(by_name[placed.paper], placed.section) for placed in self.inbox}
+        for work, section in works.items():
+            assert (work, "matched") not in before
+            assert section == "matched" or (work, "rest") not in before
 
 
 def known_late(*steps: Step) -> list[Step]:
@@ -334,6 +473,10 @@ def known_late(*steps: Step) -> list[Step]:
 @example(known_late("open"))
 @example(known_late("open", "claim"))
 @example(known_late("deliver"))
+@example(
+    [("a", [[NAMES[0]], [NAMES[1]]]), "deliver", ("a", [[NAMES[2]]]), "open", "claim", ("b", [NAMES[1:3]]), "settle"]
+)
+@example([("a", [[NAMES[0]], [NAMES[1]]]), "deliver", ("a", [[NAMES[2]]]), "deliver", ("b", [NAMES[1:3]]), "deliver"])
 @settings(max_examples=150)
 def test_uniting_neither_loses_a_paper_nor_sends_one_twice(steps: list[Step]) -> None:
     papers, ledger, engine = a_clean_database()
@@ -356,11 +499,11 @@ def test_uniting_neither_loses_a_paper_nor_sends_one_twice(steps: list[Step]) ->
         }
         assert papers.latest_seq() >= before
     reader.take("settle")
-    for _ in range(2):
+    for _ in range(3):
         reader.take("deliver")
 
     by_name = {name: work for work in classes(names for _, names in reader.listed) for name in work}
-    assert {by_name[key] for key in reader.inbox} == set(by_name.values())
+    assert {by_name[placed.paper] for placed in reader.inbox} == set(by_name.values())
     assert not reader.owed()[0].matched
 
 

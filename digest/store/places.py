@@ -1,0 +1,16 @@
+"""What a place in an edition means for what may be sent later."""
+
+from sqlalchemy import ColumnElement, exists
+
+from digest.store.schema import edition as e
+from digest.store.schema import edition_paper as ep
+
+IN_FULL = ("matched", "trending", "rising")
+SENT = (*IN_FULL, "rest")
+"""Sections whose papers count as sent. Those that are ``updated`` were sent before, and those that are ``near`` are
+only named, with what they miss."""
+
+
+def is_owed() -> ColumnElement[bool]:
+    """Whether an edition holds a paper for which it is sent at all."""
+    return exists().where(ep.c.edition_id == e.c.id, ep.c.section.in_(SENT))
