@@ -10,6 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from digest.config.problems import ComplaintError, nearest, shown
 from digest.schedule.rules import ScheduleError, parse_schedule
+from digest.text.identity import arxiv_key, doi_key
 from digest.text.masking import mask, mask_addresses
 
 _ARCHIVES_WITH_SUBJECTS = (
@@ -97,6 +98,38 @@ def check_word(text: str) -> str:
     if len(text) > 200:
         raise ComplaintError(f"{shown(text)} is longer than 200 characters", "use a few words")
     return text
+
+
+def check_line(text: str) -> str:
+    """A description, on one line."""
+    text = " ".join(text.split())
+    if not any(sign.isalnum() for sign in text):
+        raise ComplaintError(f"{shown(text)} says nothing", "write at least one word, or delete the key")
+    return text
+
+
+def check_like(value: object) -> object:
+    """The id of a paper, or the path of a file; whether it exists is known where it is read."""
+    if isinstance(value, float):
+        raise ComplaintError(f"the id {shown(value)} was read as a number", f'put it in quotes: "{value}"')
+    if not isinstance(value, str) or arxiv_key(value) or doi_key(value):
+        return value
+    return check_file(value)
+
+
+def check_threshold(value: object) -> object:
+    """A number from 0 to 1, or the id of a paper as its key."""
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
+        return float(value)
+    if isinstance(value, str) and (key := arxiv_key(value) or doi_key(value)):
+        return key
+    is_like_an_id = isinstance(value, float) and value > 100
+    raise ComplaintError(
+        f"the threshold {shown(value)} is neither a number from 0 to 1 nor an arXiv id or DOI",
+        f'put an id in quotes: "{value}"' if is_like_an_id else 'write 0.5, or "2401.01234": as near as that paper',
+    )
 
 
 def check_category(text: str) -> str:

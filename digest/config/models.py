@@ -12,12 +12,15 @@ from digest.config.checks import (
     check_id,
     check_issn,
     check_language,
+    check_like,
+    check_line,
     check_medrxiv_category,
     check_name,
     check_openalex_topic,
     check_query,
     check_schedule,
     check_template,
+    check_threshold,
     check_url,
     check_venue,
     check_word,
@@ -73,6 +76,23 @@ _Schedule = Annotated[
 ]
 _Limit = Annotated[int, Field(ge=1, le=500)]
 _Trending = Annotated[int, Field(ge=0, le=50)]
+_UpTo20 = Annotated[int, Field(ge=0, le=20)]
+_Like = Annotated[
+    _Several[Annotated[str, BeforeValidator(check_like)]],
+    # An id without quotes is a number to YAML: told as such, not as a missing list.
+    BeforeValidator(lambda value: (value,) if isinstance(value, float) else value),
+    _words_schema(
+        "Works that are near to what is wanted: files (.bib, .ris, .json, .txt, .sqlite), seen from the folder of this"
+        " one, arXiv ids or DOIs."
+    ),
+]
+_Threshold = Annotated[
+    float | str,
+    BeforeValidator(check_threshold),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "minLength": 1}]},
+    ),
+]
 _Template = Annotated[str, AfterValidator(check_template)]
 _Language = Annotated[str, AfterValidator(check_language), Field(examples=["de", "fr", "pt-BR", "zh"])]
 
@@ -86,11 +106,14 @@ class TopicEntry(_Part):
 
     name: _Name
     """Shown in the mail as the reason why a paper is in it."""
+    query: Annotated[str, Field(examples=['title:(agent OR "tool use") -survey'])] = ""
+    """What is wanted, on one line; docs/queries.md explains the language."""
     any: Annotated[
         _Words, _words_schema("Words or phrases of which at least one must be in the title or abstract.")
     ] = ()
     all: Annotated[_Words, _words_schema("Words or phrases that must all be in the title or abstract.")] = ()
     none: Annotated[_Words, _words_schema("Words or phrases that must not be in the title or abstract.")] = ()
+    less: Annotated[_Words, _words_schema("Words or phrases that lower a paper in the order, and keep none out.")] = ()
     categories: Annotated[
         _Categories,
         _words_schema("arXiv categories, of which the paper has at least one: cs.CL, hep-th, or cs.* for all."),
@@ -99,12 +122,29 @@ class TopicEntry(_Part):
         _Words, _words_schema("Authors, of whom at least one wrote the paper: Yann LeCun, or He, Kaiming.")
     ] = ()
 
+    about: Annotated[str, AfterValidator(check_line)] = ""
+    """A description of the subject, compared by meaning: a sentence or a paragraph."""
+    like: _Like = ()
+    threshold: _Threshold | None = None
+    """From 0 to 1: how near a paper must be to about and like; or an arXiv id or DOI: as near as that paper."""
+    limit: _Limit | None = None
+    """At most this many papers of the topic are shown in full."""
+
     @model_validator(mode="after")
     def _wants_something(self) -> Self:
-        if not (self.any or self.all or self.categories or self.authors):
-            problem = "says only what it does not want" if self.none else "is empty"
+        if not (self.query or self.any or self.all or self.categories or self.authors or self.about or self.like):
+            is_given = self.none or self.less or self.threshold is not None or self.limit is not None
+            problem = "does not say what it wants" if is_given else "is empty"
+            if self.none and not self.less:
+                problem = "says only what it does not want"
             raise ComplaintError(
-                f"the topic {shown(self.name)} {problem}", "say what it wants: any, all, categories or authors"
+                f"the topic {shown(self.name)} {problem}",
+                "say what it wants: query, any, all, categories, authors, about or like",
+            )
+        if self.threshold is not None and not (self.about or self.like):
+            raise ComplaintError(
+                f"the topic {shown(self.name)} has a threshold, but nothing to compare with",
+                'it goes with about and like; in a query, write about:"…"~0.5',
             )
         return self
 
@@ -120,6 +160,12 @@ class Defaults(_Part):
     """At most this many papers are shown in full; the rest is named by title."""
     trending: _Trending = 0
     """Besides the matches, this many of the most upvoted papers of the window."""
+    rising: _UpTo20 | None = None
+    """At most this many older papers that took off since; without it 3 if there are trending papers, else none."""
+    near_misses: _UpTo20 = 0
+    """At most this many papers that one missing word kept out, named by title with the word."""
+    by_topic: bool = False
+    """Whether the matched papers stand under their topics, in the order of the topics."""
     template: _Template = "daily"
     """The folder of the template."""
     language: _Language = ""

@@ -116,7 +116,7 @@ class Smtp(BaseModel):
 
 
 class Keys(BaseModel):
-    """What sources know us by; each is free of charge, and most are needless."""
+    """What sources know us by; each is free of charge, and most are needless. The embedder's is for its server."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -126,6 +126,7 @@ class Keys(BaseModel):
     openreview: SecretStr | None = None
     semantic_scholar: SecretStr | None = None
     github: SecretStr | None = None
+    embedder: SecretStr | None = None
 
 
 class Llm(BaseModel):
@@ -193,6 +194,9 @@ class Settings(BaseSettings):
     proxy: Annotated[SecretStr, AfterValidator(_check_proxy)] | None = None
     """Through which all sources are read: ``http://host:port``, with ``user:password@`` if it asks for them."""
     llm: Llm = Llm()
+    embedder: str | None = None
+    """What compares by meaning in place of words: ``wordllama``, ``model2vec:NAME``, ``sentence-transformers:NAME`` or
+    ``openai:https://HOST/v1#MODEL``."""
 
 
 _SECRETS = (

@@ -22,17 +22,19 @@ from digest.config.models import (
     SourceEntry,
     SubscriberEntry,
     SubscribersFile,
-    TopicEntry,
 )
 from digest.config.opml import read_opml
 from digest.config.problems import ComplaintError, did_you_mean, nearest, shown
+from digest.config.topics import read_topics
 from digest.config.yaml_lines import Document, Place, read_yaml
 from digest.errors import ConfigError
-from digest.match.topics import TopicFilter
 from digest.model import Subscriber, SubscriberId, Topic
 from digest.schedule.rules import parse_schedule
 from digest.text.fold import fold
-from digest.text.masking import mask, mask_addresses
+from digest.text.masking import mask
+
+# Who wants to see what is talked about most wants to hear of what others saw before them.
+_RISING_WITH_TRENDING = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,9 @@ class Roster:
     problems: tuple[ConfigError, ...]
     """In the order of the file; what they are about is not among the sources and subscribers."""
     files: tuple[Path, ...]
-    """The file itself, and the lists of feeds that it names, whether they could be read or not."""
+    """The file itself, and the lists of feeds and works that it names, whether they could be read or not."""
+    notes: tuple[str, ...] = ()
+    """What is not wrong, but less than it could be: entries of a list of works that say too little."""
 
 
 def load_subscribers(path: Path, env: Mapping[str, str]) -> Roster:
@@ -95,6 +99,7 @@ class _Reader:
         self._written: dict[object, str] = {}
         """Where a source, or a name of one, is written."""
         self._files = [path]
+        self._notes: list[str] = []
         self._ids: dict[str, Place] = {}
         self._addresses: dict[str, Place] = {}
 
@@ -109,7 +114,13 @@ class _Reader:
             for number, raw in enumerate(self._list("subscribers", "nobody is written to"))
             if (subscriber := self._subscriber(("subscribers", number), raw, defaults, broken_defaults))
         ]
-        return Roster(tuple(self._sources.values()), tuple(subscribers), self._problems(), tuple(self._files))
+        return Roster(
+            tuple(self._sources.values()),
+            tuple(subscribers),
+            self._problems(),
+            tuple(dict.fromkeys(self._files)),
+            tuple(self._notes),
+        )
 
     def _problems(self) -> tuple[ConfigError, ...]:
         problems = []
@@ -228,7 +239,7 @@ class _Reader:
                 place, f"a subscriber must hold keys and values, got {shown(raw)}", "start with '- name: …'"
             )
             return None
-        topics = self._topics(place, raw.get("topics", []))
+        topics = self._topics(place, raw)
         usable = {key: value for key, value in defaults.items() if key not in broken_defaults}
         entry = self._faults.check(SubscriberEntry, {**usable, **raw, "topics": []}, place)
         address = self._address(place, raw)
@@ -251,41 +262,21 @@ class _Reader:
             email=address,
             zone=ZoneInfo(entry.timezone),
             schedule=parse_schedule(entry.schedule),
-            topics=tuple(topics),
+            topics=topics,
             limit=entry.limit,
             trending=entry.trending,
+            rising=_RISING_WITH_TRENDING * bool(entry.trending) if entry.rising is None else entry.rising,
+            near_misses=entry.near_misses,
+            by_topic=entry.by_topic,
             template=entry.template,
             language=entry.language,
         )
 
-    def _topics(self, place: Place, raw: object) -> list[Topic]:
-        place = (*place, "topics")
-        if not isinstance(raw, list):
-            self._faults.add(place, f"'topics' must be a list, got {shown(raw)}", "start each topic with '- name: …'")
-            return []
-        topics: dict[str, Topic] = {}
-        for number, raw_topic in enumerate(raw):
-            here = (*place, number)
-            entry = self._faults.check(TopicEntry, raw_topic, here)
-            if entry is None:
-                continue
-            topic = Topic(**entry.model_dump())
-            if topic.name.casefold() in topics:
-                self._faults.add(
-                    here, f"the topic {shown(topic.name)} is there twice", "rename one, or make them one topic"
-                )
-                continue
-            try:
-                TopicFilter(topic)
-            except ValueError as exc:
-                self._faults.add(
-                    here,
-                    f"the topic {shown(topic.name)} cannot be used: {mask_addresses(str(exc))}",
-                    "change or delete the keyword",
-                )
-                continue
-            topics[topic.name.casefold()] = topic
-        return list(topics.values())
+    def _topics(self, place: Place, raw: Mapping[str, object]) -> tuple[Topic, ...]:
+        read = read_topics(raw.get("topics", []), (*place, "topics"), self._faults, self._path.parent)
+        self._files += read.files
+        self._notes += (f"subscriber{self._label(place)}, {note}" for note in read.notes)
+        return read.topics
 
     def _address(self, place: Place, raw: Mapping[str, object]) -> str | None:
         """The subscriber's address; complains only of what `SubscriberEntry` cannot know."""

@@ -184,7 +184,7 @@ BAD_SUBSCRIBERS = [
 ]  # fmt: skip
 
 BAD_TOPICS = [
-    ("empty topic", "{name: T}", "the topic 'T' is empty", "any, all, categories or authors"),
+    ("empty topic", "{name: T}", "the topic 'T' is empty", "query, any, all, categories, authors, about or like"),
     ("only none", "{name: T, none: [x1]}", "says only what it does not want", ""),
     ("no name", "{any: [clip]}", "'name' is missing", ""),
     ("unknown key", "{name: T, any: [clip], nnoe: [x1]}", "unknown key 'nnoe'", "'none'"),
@@ -201,6 +201,21 @@ BAD_TOPICS = [
     ("nothing", "{name: T, any: }", "'any' must be a list, got nothing", ""),
     ("a word", "clip", "'topics' must hold keys and values, got 'clip'", ""),
     ("twice", "{name: good, any: [x1]}", "the topic 'good' is there twice", ""),
+    ("only less and limit", "{name: T, less: x1, limit: 3}", "does not say what it wants", ""),
+    ("only a threshold", "{name: T, threshold: 0.5}", "does not say what it wants", ""),
+    ("threshold of words", "{name: T, any: x1, threshold: 0.5}", "nothing to compare with", "about and like"),
+    ("threshold out of range", "{name: T, about: x1, threshold: 1.5}", "'1.5' is neither a number from 0 to 1", "0.5"),
+    ("id without quotes", "{name: T, about: x1, threshold: 2401.01234}", "neither a number", '"2401.01234"'),
+    ("threshold of a word", "{name: T, about: x1, threshold: near}", "'near' is neither a number", "2401.01234"),
+    ("threshold true", "{name: T, about: x1, threshold: true}", "'true' is neither a number", ""),
+    ("like as a number", "{name: T, like: 2401.01234}", "'2401.01234' was read as a number", '"2401.01234"'),
+    ("like an address", "{name: T, like: 'https://a.example/x'}", "is an address, not a file", ""),
+    ("about nothing", "{name: T, about: '?'}", "'?' says nothing", ""),
+    ("topic limit", "{name: T, any: x1, limit: 0}", "'limit' must be 1 or more, got '0'", ""),
+    ("less", "{name: T, any: x1, less: '?'}", "'?' holds no letter", ""),
+    ("unreadable query", "{name: T, query: 'cat OR'}", "the query of the topic 'T': expected a word", ""),
+    ("query that wants nothing", "{name: T, query: '-cat'}", "says only what it does not want", "add a word"),
+    ("unknown field", "{name: T, query: 'titel:cat'}", "no field ‘titel:’", "did you mean ‘title:’?"),
     ("duplicate key", "{name: T, any: [x1], any: [x2]}", "'any' is given twice", ""),
 ]  # fmt: skip
 
