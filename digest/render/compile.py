@@ -46,8 +46,25 @@ class Part:
         Raises:
             RenderError: The template asks for something that is not there, fails, or never ends.
         """
+        return "".join(self._chunks(context))
+
+    def render_within(self, context: Mapping[str, object], size_bytes: int) -> str | None:
+        """The same; ``None`` as soon as it is too long.
+
+        Raises:
+            RenderError: As `render`.
+        """
+        chunks = []
+        for chunk in self._chunks(context):
+            size_bytes -= len(chunk.encode("utf-8", "replace"))
+            if size_bytes < 0:
+                return None
+            chunks.append(chunk)
+        return "".join(chunks)
+
+    def _chunks(self, context: Mapping[str, object]) -> Iterator[str]:
         try:
-            return "".join(self._chunks(context))
+            yield from self._bounded(context)
         except RenderError:
             raise
         except Exception as exc:
@@ -58,7 +75,7 @@ class Part:
                 hint=f"this template receives {', '.join(sorted(context))}; nothing was sent",
             ) from exc
 
-    def _chunks(self, context: Mapping[str, object]) -> Iterator[str]:
+    def _bounded(self, context: Mapping[str, object]) -> Iterator[str]:
         stop_at = time.monotonic() + _RENDER_S
         written = 0
         for chunk in self.compiled.generate(context):

@@ -23,7 +23,10 @@ _SIZES = (
     Sizes(abstract_chars=120, matched=30, trending=10, rest=40, summary_chars=160),
     Sizes(abstract_chars=0, matched=26, trending=7, rest=30, summary_chars=160),
     Sizes(abstract_chars=0, matched=20, trending=5, rest=20, summary_chars=160),
+    Sizes(abstract_chars=0, matched=20, trending=3, rest=12, summary_chars=0),
+    Sizes(abstract_chars=0, matched=12, trending=3, rest=12, summary_chars=0),
     Sizes(abstract_chars=0, matched=5, trending=2, rest=10, summary_chars=0),
+    Sizes(abstract_chars=0, matched=0, trending=0, rest=0, summary_chars=0),
 )
 
 
@@ -38,7 +41,8 @@ def compose_message(
 
     The same edition, template and ``now`` give the same bytes; the Message-ID does not even depend on ``now``.
     A long edition gets shorter abstracts and fewer papers in full until the HTML fits; of papers named by title, the
-    HTML counts those it has no room for, and the text names every one.
+    HTML counts those it has no room for, and the text names every one. Where nothing
+    else helps, the HTML holds no paper.
 
     Args:
         edition: What to say, and to whom.
@@ -65,9 +69,12 @@ def compose_message(
     unsubscribe = f"mailto:{quote(sender_address, safe='@')}?subject=unsubscribe%20{quote(edition.subscriber.id)}"
     for sizes in _SIZES:
         context = build_context(view_edition(edition, sizes), unsubscribe)
-        html = template.html.render(context)
-        if len(html.encode("utf-8", "replace")) <= HTML_BYTES:
+        html = template.html.render_within(context, HTML_BYTES)
+        if html is not None:
             break
+    else:
+        # A template that is too long with nothing in it.
+        html = template.html.render(context)
     text = template.text.render(context)
     subject = headers.header_text(template.subject.render(context))
 

@@ -1,19 +1,21 @@
 """What a template gets to see: clean, bounded text and checked addresses, and no subscriber's address."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
+from itertools import count, groupby
 from urllib.parse import urlsplit
 
-from digest.model import Edition, Evidence, Field, Link, LinkKind, Match, Paper, TopicMatch, Wording
-from digest.render.words import listed, plain, shorten
+from digest.model import Edition, Evidence, Field, Link, LinkKind, Match, Paper, Rise, Wording
+from digest.render.why import say_evidence, say_growth, say_labels, say_missing, say_score
+from digest.render.words import plain, shorten
 from digest.text.clean import fit
 from digest.text.links import check_url
 
 _AUTHORS_SHOWN = 4
 _FOLLOWED_SHOWN = 4
 _CATEGORIES_SHOWN = 4
-_HITS_SHOWN = 6
 _SHORT_ABSTRACT = 200
 """Says less than one sentence about the whole."""
 _GAPS_SHOWN = 10
@@ -50,9 +52,10 @@ class Sizes:
     matched: int
     """Matched papers shown in full; the others are named by title, before the rest."""
     trending: int
-    """Trending papers shown in full; the others are named by title, after the matched ones."""
+    """Trending papers shown in full, and as many rising ones; the others are named by title, after the matched ones."""
     rest: int
-    """Papers that the HTML names by title, and as many updated ones; the text, which no client clips, names them all.
+    """Papers that the HTML names by title, and as many near misses and updated ones; the text, which no client clips,
+    names them all.
     """
     summary_chars: int = 300
 
@@ -119,9 +122,13 @@ class PaperView:
     citations: int | None
     links: tuple[LinkView, ...]
     """At most one with the same label."""
-    reasons: tuple[ReasonView, ...]
     found: tuple[str, ...]
     """The words that hit, as the paper prints them; for the filter ``marked``."""
+    labels: tuple[str, ...] = ()
+    """What is worth a word: ``first paper here by Ada Lovelace``; of a rising paper, its growth."""
+    reasons: tuple[ReasonView, ...] = ()
+    score: str = ""
+    """What the place in the order is made of: ``9.4 = words 6 + author 3.4``; empty if no part counts."""
 
     @property
     def authors_left(self) -> int:
@@ -135,14 +142,19 @@ class TitleView:
 
     title: str
     url: str | None
+    note: str = ""
+    """Of a near miss, what kept it out: ``Retrieval, without “reranking”``."""
 
 
 @dataclass(frozen=True, slots=True)
 class SectionView:
-    """Papers under one heading: ``matched`` or ``trending``."""
+    """Papers under one heading."""
 
     name: str
+    """``matched``, ``trending`` or ``rising``."""
     papers: tuple[PaperView, ...]
+    topic: str = ""
+    """For a reader who wants the matched papers by topic, theirs: then there is a section for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +167,9 @@ class EditionView:
     schedule: str
     zone: str
     count: int
-    """All papers, those named by title included."""
+    """All papers, those named by title included; near misses and updated ones are left out."""
+    contents: tuple[str, ...]
+    """What it holds, in order: ``4 on your topics``, ``2 trending``, ``1 still rising``, ``9 more by title``."""
     topics: tuple[str, ...]
     """The topics that matched something, in the reader's order."""
     sections: tuple[SectionView, ...]
@@ -163,6 +177,10 @@ class EditionView:
     """All that are named by title."""
     rest_shown: int
     """So many of them have room in the HTML; the text has room for all."""
+    near_misses: tuple[TitleView, ...]
+    """All that one missing word kept out, each with a note."""
+    near_misses_shown: int
+    """So many of them have room in the HTML."""
     updated: tuple[TitleView, ...]
     """All that were sent before and replaced since."""
     updated_shown: int
@@ -178,53 +196,72 @@ def view_edition(edition: Edition, sizes: Sizes) -> EditionView:
         edition: What to show.
         sizes: How much of it.
     """
-    language = plain(edition.subscriber.language, 35)
-    wordings = edition.wordings
+    reader = edition.subscriber
     shown = edition.matched[: sizes.matched]
-    popular = edition.trending[: sizes.trending]
+    trending = edition.trending[: sizes.trending]
+    rising = edition.rising[: sizes.trending]
     rest = (
         *(match.paper for match in edition.matched[sizes.matched :]),
         *edition.rest,
         *edition.trending[sizes.trending :],
+        *(rise.paper for rise in edition.rising[sizes.trending :]),
     )
-    matched = tuple(
-        _matched(match, number, sizes, language, wordings.get(match.paper.key))
-        for number, match in enumerate(shown, start=1)
-    )
-    trending = tuple(
-        _paper(paper, number, sizes, language, wordings.get(paper.key))
-        for number, paper in enumerate(popular, start=len(shown) + 1)
-    )
+    numbers = count(1)
+    sections = [
+        *(
+            SectionView("matched", tuple(_matched(match, next(numbers), sizes, edition) for match in matches), topic)
+            for topic, matches in groupby(shown, _first_topic if reader.by_topic else lambda _: "")
+        ),
+        SectionView("trending", tuple(_paper(paper, next(numbers), sizes, edition) for paper in trending)),
+        SectionView("rising", tuple(_risen(rise, next(numbers), sizes, edition) for rise in rising)),
+    ]
     hit = {topic.topic for match in edition.matched for topic in match.topics}
     return EditionView(
         date=edition.date,
-        name=plain(edition.subscriber.name, 80),
-        schedule=plain(edition.subscriber.schedule.text, 120),
-        zone=plain(edition.subscriber.zone.key, 60),
+        name=plain(reader.name, 80),
+        schedule=plain(reader.schedule.text, 120),
+        zone=plain(reader.zone.key, 60),
         count=len(edition.papers),
-        topics=tuple(plain(topic.name, 80) for topic in edition.subscriber.topics if topic.name in hit),
-        sections=tuple(
-            SectionView(name, papers) for name, papers in (("matched", matched), ("trending", trending)) if papers
-        ),
+        contents=_contents(len(shown), len(trending), len(rising), len(rest)),
+        topics=tuple(plain(topic.name, 80) for topic in reader.topics if topic.name in hit),
+        sections=tuple(section for section in sections if section.papers),
         rest=_titles(rest),
         rest_shown=min(len(rest), sizes.rest),
+        near_misses=tuple(_title_view(near.paper, say_missing(near)) for near in edition.near_misses),
+        near_misses_shown=min(len(edition.near_misses), sizes.rest),
         updated=_titles(edition.updated),
         updated_shown=min(len(edition.updated), sizes.rest),
         gaps=_gaps(edition.gaps),
     )
 
 
+def _contents(matched: int, trending: int, rising: int, rest: int) -> tuple[str, ...]:
+    counts = {"on your topics": matched, "trending": trending, "still rising": rising, "more by title": rest}
+    return tuple(f"{number:,} {what}" for what, number in counts.items() if number)
+
+
+def _first_topic(match: Match) -> str:
+    return plain(match.topics[0].topic, 80) if match.topics else ""
+
+
+# A long edition is viewed in many sizes, and a paper by many readers.
+@lru_cache(maxsize=10_000)
 def _safe_url(url: str | None) -> str | None:
     """Checked once more: stored papers may be older than the rule."""
     return check_url(url) if url else None
 
 
-def _title(paper: Paper) -> str:
-    return plain(paper.title, 300) or "Untitled"
+@lru_cache(maxsize=10_000)
+def _safe_title(title: str) -> str:
+    return plain(title, 300) or "Untitled"
 
 
 def _titles(papers: Sequence[Paper]) -> tuple[TitleView, ...]:
-    return tuple(TitleView(_title(paper), _safe_url(paper.url)) for paper in papers)
+    return tuple(map(_title_view, papers))
+
+
+def _title_view(paper: Paper, note: str = "") -> TitleView:
+    return TitleView(_safe_title(paper.title), _safe_url(paper.url), note)
 
 
 def _gaps(gaps: Sequence[str]) -> tuple[str, ...]:
@@ -233,27 +270,30 @@ def _gaps(gaps: Sequence[str]) -> tuple[str, ...]:
     return (*shown, f"{more:,} more") if more else tuple(shown)
 
 
-def _matched(match: Match, number: int, sizes: Sizes, language: str, wording: Wording | None) -> PaperView:
-    evidence = [hit for topic in match.topics for hit in topic.evidence]
-    reasons = tuple(ReasonView(plain(topic.topic, 80), _words(topic)) for topic in match.topics)
-    return _paper(match.paper, number, sizes, language, wording, evidence, reasons)
+def _matched(match: Match, number: int, sizes: Sizes, edition: Edition) -> PaperView:
+    view = _paper(match.paper, number, sizes, edition, [hit for topic in match.topics for hit in topic.evidence])
+    return replace(
+        view,
+        labels=say_labels(match.labels, edition.date),
+        reasons=tuple(ReasonView(plain(topic.topic, 80), say_evidence(topic)) for topic in match.topics),
+        score=say_score(match.score),
+    )
 
 
-def _paper(
-    paper: Paper,
-    number: int,
-    sizes: Sizes,
-    language: str,
-    wording: Wording | None,
-    evidence: Sequence[Evidence] = (),
-    reasons: tuple[ReasonView, ...] = (),
-) -> PaperView:
+def _risen(rise: Rise, number: int, sizes: Sizes, edition: Edition) -> PaperView:
+    view = _paper(rise.paper, number, sizes, edition)
+    return replace(view, labels=(say_growth(rise, edition.subscriber.zone),))
+
+
+def _paper(paper: Paper, number: int, sizes: Sizes, edition: Edition, evidence: Sequence[Evidence] = ()) -> PaperView:
+    language = plain(edition.subscriber.language, 35)
+    wording = edition.wordings.get(paper.key)
     summary = _summary(paper, language, wording, sizes.summary_chars)
     abstract_chars = 0 if summary and sizes.abstract_chars < _SHORT_ABSTRACT else sizes.abstract_chars
     followed = {plain(hit.found, 80) for hit in evidence if hit.field is Field.AUTHOR}
     return PaperView(
         number=number,
-        title=_title(paper),
+        title=_safe_title(paper.title),
         translation=_translation(paper, language, wording),
         url=_safe_url(paper.url),
         summary=summary,
@@ -270,7 +310,6 @@ def _paper(
         points=paper.signals.points,
         citations=paper.signals.citations,
         links=_links(paper),
-        reasons=reasons,
         found=tuple(plain(hit.found) for hit in evidence if hit.field in (Field.TITLE, Field.ABSTRACT)),
     )
 
@@ -287,7 +326,7 @@ def _authors(names: Sequence[str], followed: set[str]) -> tuple[AuthorView, ...]
 
 def _translation(paper: Paper, language: str, wording: Wording | None) -> WrittenView | None:
     text = plain(wording.title, 300) if wording and language else ""
-    if not wording or not text or text.casefold() == _title(paper).casefold():
+    if not wording or not text or text.casefold() == _safe_title(paper.title).casefold():
         return None
     return WrittenView(text, plain(wording.by, 60), language)
 
@@ -310,7 +349,7 @@ def _links(paper: Paper) -> tuple[LinkView, ...]:
     links: dict[str, LinkView] = {}
     kinds = list(_LABELS)
     for link in sorted(paper.links, key=lambda link: kinds.index(link.kind)):
-        url = check_url(link.url)
+        url = _safe_url(link.url)
         if url and url not in (known.url for known in links.values()):
             label = _label(link, url)
             links.setdefault(label, LinkView(link.kind.value, label, url))
@@ -319,28 +358,3 @@ def _links(paper: Paper) -> tuple[LinkView, ...]:
 
 def _label(link: Link, url: str) -> str:
     return _HOST_LABELS.get((link.kind, urlsplit(url).hostname or ""), _LABELS[link.kind])
-
-
-def _words(match: TopicMatch) -> str:
-    found: dict[Field, dict[str, str]] = {field: {} for field in Field}
-    for hit in match.evidence[:_HITS_SHOWN]:
-        word = plain(hit.found or hit.term, 60)
-        found[hit.field].setdefault(word.casefold(), word)
-    phrases = []
-    for field, words in found.items():
-        if words:
-            is_quoted = field in (Field.TITLE, Field.ABSTRACT)
-            names = listed([f"“{word}”" if is_quoted else word for word in words.values()])
-            phrases.append(_PHRASES[field].format(names))
-    left = len(match.evidence) - _HITS_SHOWN
-    if left > 0:
-        phrases.append(f"{left} more")
-    return ", ".join(phrases)
-
-
-_PHRASES = {
-    Field.TITLE: "{} in the title",
-    Field.ABSTRACT: "{} in the abstract",
-    Field.AUTHOR: "by {}",
-    Field.CATEGORY: "listed in {}",
-}

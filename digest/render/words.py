@@ -14,6 +14,8 @@ _LONG_MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*(?=\s+[\"'“‘(\[]*[^\W_a-z])|[。！？][」』）]*")
 _NO_SENTENCE_END = re.compile(
@@ -92,7 +94,20 @@ def full_date(day: date) -> str:
 
 def long_date(day: date) -> str:
     """``Friday, 20 November 2026``, whatever the locale."""
-    return f"{_WEEKDAYS[day.weekday()]}, {day.day} {_LONG_MONTHS[day.month - 1]} {day.year}"
+    return f"{weekday(day)}, {day.day} {_LONG_MONTHS[day.month - 1]} {day.year}"
+
+
+def weekday(day: date) -> str:
+    """``Friday``, whatever the locale."""
+    return _WEEKDAYS[day.weekday()]
+
+
+def ordinal(number: int) -> str:
+    """``third``, ``tenth``, ``11th``, ``22nd``."""
+    if 1 <= number <= len(_ORDINALS):
+        return _ORDINALS[number - 1]
+    is_teen = number // 10 % 10 == 1
+    return f"{number:,}{'th' if is_teen else _ENDINGS.get(number % 10, 'th')}"
 
 
 def listed(words: Sequence[str]) -> str:

@@ -8,12 +8,17 @@ from digest.model import (
     Edition,
     Evidence,
     Field,
+    Label,
+    LabelKind,
     Link,
     LinkKind,
     Match,
+    NearMiss,
     Paper,
     PaperKey,
+    Rise,
     Schedule,
+    Score,
     Signals,
     Topic,
     TopicMatch,
@@ -53,6 +58,7 @@ def a_full_edition() -> Edition:
         subscriber,
         matched=_matched(),
         trending=_trending(),
+        rising=_rising(),
         rest=tuple(
             a_paper(20 + number, title=title)
             for number, title in enumerate(
@@ -67,6 +73,18 @@ def a_full_edition() -> Edition:
         updated=(
             a_paper(30, title="Prompts Before Pictures: A Second Look"),
             a_paper(31, title="On the Patience of Reviewers"),
+        ),
+        near_misses=(
+            NearMiss(
+                paper=a_paper(50, title="Asking Twice Is Asking Once: Retrieval for the Impatient"),
+                topic=VISION,
+                missing="benchmark*",
+            ),
+            NearMiss(
+                paper=a_paper(51, title="Forty-Two Words for Snow in Forty-Two Languages"),
+                topic=SPEECH,
+                missing='"low resource"',
+            ),
         ),
         gaps=(
             "arxiv:cs.CL: no new batch where one was due; last on Thu 19 Nov",
@@ -148,7 +166,8 @@ def _matched() -> tuple[Match, ...]:
     return (
         Match(
             paper=first,
-            strength=5,
+            score=Score(match=4, follow=5, trend=0.83, recency=0.62, less=-1),
+            labels=(Label(LabelKind.FIRST_BY, "Kwame Invented"), Label(LabelKind.NTH_ON, VISION, 3)),
             topics=(
                 TopicMatch(
                     VISION,
@@ -163,17 +182,31 @@ def _matched() -> tuple[Match, ...]:
         ),
         Match(
             paper=second,
-            strength=3,
-            topics=(TopicMatch(VISION, (Evidence(Field.TITLE, "基准", "基准"),)),),
+            score=Score(match=3, relevance=2.5, trend=1.44, recency=0.5),
+            labels=(Label(LabelKind.CARRIED, "2026-11-19"),),
+            topics=(
+                TopicMatch(
+                    VISION, (Evidence(Field.TITLE, "基准", "基准"), Evidence(Field.SOURCE, "arxiv", "arxiv:cs.CL"))
+                ),
+            ),
         ),
         Match(
             paper=third,
-            strength=1,
-            topics=(TopicMatch(VISION, (Evidence(Field.ABSTRACT, "attention", "attention"),)),),
+            score=Score(match=1, relevance=4.66, recency=0.62),
+            topics=(
+                TopicMatch(
+                    VISION,
+                    (
+                        Evidence(Field.ABSTRACT, "attention", "attention"),
+                        Evidence(Field.MEANING, "attention in less than quadratic time", "0.83"),
+                    ),
+                ),
+            ),
         ),
         Match(
             paper=fourth,
-            strength=1,
+            score=Score(match=3, follow=5, recency=0.62, less=-3),
+            labels=(Label(LabelKind.CARRIED, "2026-11-09"),),
             topics=(
                 TopicMatch(VISION, (Evidence(Field.TITLE, "benchmark*", "Benchmarks"),)),
                 TopicMatch(SPEECH, (Evidence(Field.AUTHOR, "Kwame Invented", "Kwame Invented"),)),
@@ -209,3 +242,21 @@ def _trending() -> tuple[Paper, ...]:
             signals=Signals(upvotes=207, comments=9),
         ),
     )
+
+
+def _rising() -> tuple[Rise, ...]:
+    paper = a_paper(
+        40,
+        title="Reviewer Two, Simulated: Disagreement Without a Cause",
+        abstract=(
+            "We simulate a panel of reviewers who have read nothing. Their scores agree with those of a real panel as "
+            "often as the real panel agrees with itself."
+        ),
+        authors=("Olga Placeholder", "Sam Fictional"),
+        categories=("cs.DL",),
+        published=datetime(2026, 11, 12, 1, 0, tzinfo=UTC),
+        signals=Signals(upvotes=87, comments=21),
+    )
+    # In Berlin it is Monday already.
+    since = datetime(2026, 11, 15, 23, 30, tzinfo=UTC)
+    return (Rise(paper=paper, signal="upvotes", before=12, now=87, since=since),)

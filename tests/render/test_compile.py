@@ -154,3 +154,11 @@ def test_a_missing_file_is_named(write_template: Write, tmp_path: Path) -> None:
 
     with pytest.raises(RenderError, match=r"templates/mine/body\.txt\.j2: this file is missing"):
         load_template("mine", [tmp_path / "templates"])
+
+
+def test_rendering_within_a_size_counts_bytes_and_stops_early(write_template: Write) -> None:
+    template = write_template(text="ä{% for number in range(count) %}{{ number }}{% endfor %}")
+
+    assert template.text.render_within({"count": 3}, 5) == template.text.render({"count": 3}) == "ä012"
+    assert template.text.render_within({"count": 3}, 4) is None
+    assert write_template(text="x{{ 1 / 0 }}").text.render_within({}, 0) is None, "it never came to the failure"

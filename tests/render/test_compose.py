@@ -12,7 +12,22 @@ from hypothesis import strategies as st
 from lxml import html as lxml_html  # type: ignore[import-untyped]  # comes with premailer, without hints
 
 from digest.errors import ConfigError, PermanentDeliverError
-from digest.model import Edition, Evidence, Field, Link, LinkKind, Message, Signals, TopicMatch, Wording
+from digest.model import (
+    Edition,
+    Evidence,
+    Field,
+    Label,
+    LabelKind,
+    Link,
+    LinkKind,
+    Message,
+    NearMiss,
+    Rise,
+    Score,
+    Signals,
+    TopicMatch,
+    Wording,
+)
 from digest.paths import shipped
 from digest.render.compile import Template, load_template
 from digest.render.compose import compose_message
@@ -73,9 +88,16 @@ def an_edition_titled(text: str) -> Edition:
         origins=(("summary", text),),
     )
     subscriber = a_subscriber(name="Ada")
-    topics = (TopicMatch(text, (Evidence(Field.CATEGORY, text, text),)),)
+    fields = [field for field in Field if field not in (Field.TITLE, Field.ABSTRACT)]  # what hit there is marked
+    topics = (TopicMatch(text, tuple(Evidence(field, text, text) for field in fields)),)
+    labels = tuple(Label(kind, text, 3) for kind in LabelKind)
     return an_edition(
-        replace(subscriber, name=text or "x"), matched=(a_match(paper, topics=topics),), updated=(paper,), gaps=(text,)
+        replace(subscriber, name=text or "x", by_topic=True),
+        matched=(a_match(paper, topics=topics, score=Score(match=1), labels=labels),),
+        rising=(Rise(paper=paper, signal=text, before=1, now=2, since=NOW),),
+        near_misses=(NearMiss(paper=paper, topic=text, missing=text),),
+        updated=(paper,),
+        gaps=(text,),
     )
 
 
@@ -245,10 +267,16 @@ def test_text_and_html_name_the_same_papers_in_the_same_order(compose: Compose) 
     text = " ".join(message.text.split())
     places = [text.index(" ".join(title.split())) for title in in_html]
 
-    papers = (*edition.papers, *edition.updated)
-    assert [title.split(". ", 1)[-1] for title in in_html] == [paper.title for paper in papers]
+    near = [near.paper for near in edition.near_misses]
+    notes = ["Vision-language pre-training, without “benchmark*”"]
+    notes += ["Speech and low-resource languages, without “low resource”"]
+    assert [title.split(". ", 1)[-1] for title in in_html] == [
+        *(paper.title for paper in edition.papers),
+        *(f"{paper.title} — {note}" for paper, note in zip(near, notes, strict=True)),
+        *(paper.title for paper in edition.updated),
+    ]
     assert places == sorted(places)
-    for paper in papers:
+    for paper in (*edition.papers, *near, *edition.updated):
         assert paper.url
         assert paper.url in message.text
         assert paper.url in message.html
@@ -259,7 +287,7 @@ def test_the_page_has_the_outline_that_screen_readers_walk(compose: Compose) -> 
 
     assert (root.get("lang"), root.get("dir")) == ("en", "ltr")
     assert [element.tag for element in root.xpath("//h1 | //h2 | //h3")] == [
-        "h1", "h2", "h3", "h3", "h3", "h3", "h2", "h3", "h3", "h2", "h2",
+        "h1", "h2", "h3", "h3", "h3", "h3", "h2", "h3", "h3", "h2", "h3", "h2", "h2", "h2",
     ]  # fmt: skip
     assert all(table.get("role") == "presentation" for table in root.xpath("//table"))
     assert all("".join(link.itertext()).strip() for link in root.xpath("//a"))
@@ -281,6 +309,84 @@ def test_why_a_paper_came_is_said(compose: Compose) -> None:
     why = "".join(root.xpath("//p[contains(@class, 'why')]")[0].itertext())
     assert "Vision-language pre-training — “CLIP” in the title, “CLIP” and “benchmark” in the abstract" in why
     assert "Speech and low-resource languages — by Kwame Invented" in why
+    assert why.replace("\u00a0", " ").endswith("score 9.4 = words 4 + author 5 + trend 0.8 + recent 0.6 − less 1")
+
+
+def test_score_and_labels_are_said_in_both_parts(compose: Compose) -> None:
+    message = compose(a_full_edition())
+
+    for body in (words(message.text), words(message.html)):
+        body = body.replace("\u00a0", " ")
+        for said in (
+            "first paper here by Kwame Invented · third on Vision-language pre-training this month Ada Example,",
+            "score 9.4 = words 4 + author 5 + trend 0.8 + recent 0.6 − less 1",
+            "from Thursday’s list 李虚构",
+            "score 7.4 = words 3 + relevance 2.5 + trend 1.4 + recent 0.5",
+            "“基准” in the title, listed by arxiv:cs.CL",
+            "near to “attention in less than quadratic time” (0.83)",
+            "from 9 Nov Ines Example",
+        ):
+            assert said in body
+
+
+def test_what_is_not_known_of_a_match_leaves_no_trace(compose: Compose) -> None:
+    message = compose(an_edition())
+
+    assert "score" not in words(message.text) + words(message.html)
+    assert 'class="label"' not in message.html
+
+
+def test_papers_that_took_off_come_after_the_trending_ones_with_their_growth(compose: Compose) -> None:
+    message = compose(a_full_edition())
+
+    for body in (words(message.text), words(message.html)):
+        assert re.search(
+            "The Robot That .*Still rising [- ]*7. Reviewer Two, .* 12 → 87 upvotes since Mon 16 Nov Olga ", body
+        )
+    assert "4 on your topics · 2 trending · 1 still rising · 4 more by title" in words(
+        message.html.replace("\u00a0", " ")
+    )
+
+
+def test_matches_stand_under_their_topics_if_the_reader_wants(compose: Compose) -> None:
+    edition = a_full_edition()
+    first, second, third, fourth = edition.matched
+    by_author = replace(fourth, topics=fourth.topics[::-1])
+    by_topic = replace(
+        edition, subscriber=replace(edition.subscriber, by_topic=True), matched=(first, second, third, by_author)
+    )
+
+    message = compose(by_topic)
+
+    root = lxml_html.document_fromstring(message.html.encode())
+    outline = ["".join(heading.itertext()).strip() for heading in root.xpath("//h2 | //h3")]
+    assert outline[0] == "3 papers on Vision-language pre-training"
+    assert [heading.partition(". ")[0] for heading in outline[1:4]] == ["1", "2", "3"]
+    assert outline[4:6] == ["1 paper on Speech and low-resource languages", "4. Benchmarks as Weather Reports"]
+    assert outline[6] == "Trending, besides your topics"
+    assert outline[7].startswith("5. ")
+    text = words(message.text)
+    places = [text.index(" ".join(heading.split())) for heading in outline]
+    assert places == sorted(places)
+    assert "4 on your topics · 2 trending" in words(message.html).replace("\u00a0", " ")
+
+
+def test_a_template_that_knows_less_still_shows_every_paper(write_template: Callable[..., Template]) -> None:
+    body = (
+        "{% for section in edition.sections %}<mj-text>"
+        "{% if section.name == 'matched' %}Yours{% else %}Trending{% endif %}"
+        "{% for paper in section.papers %}<p>{{ paper.number }}. {{ paper.title }}"
+        "{% for reason in paper.reasons %} {{ reason.topic }} {{ reason.words }}{% endfor %}</p>{% endfor %}</mj-text>"
+        "{% endfor %}<mj-text>{% for paper in edition.rest[:edition.rest_shown] %}<p>{{ paper.title }}</p>{% endfor %}"
+        "{% for paper in edition.updated[:edition.updated_shown] %}<p>{{ paper.title }}</p>{% endfor %}</mj-text>"
+    )
+    edition = a_full_edition()
+    edition = replace(edition, subscriber=replace(edition.subscriber, by_topic=True))
+
+    html = compose_message(edition, write_template(body), sender=SENDER, now=NOW).html
+
+    assert all(f"{paper.title}" in html for paper in (*edition.papers, *edition.updated))
+    assert not any(near.paper.title in html for near in edition.near_misses)
 
 
 @pytest.mark.parametrize(
@@ -355,15 +461,19 @@ def test_a_translation_that_says_the_same_is_not_shown(daily: Template) -> None:
     assert "translated" not in compose_message(replace(edition, wordings=wordings), daily, sender=SENDER, now=NOW).text
 
 
-def test_many_gaps_and_updates_are_cut_in_the_html(compose: Compose) -> None:
+def test_many_gaps_near_misses_and_updates_are_cut_in_the_html(compose: Compose) -> None:
     updated = tuple(a_paper(number, title=f"Updated Paper {number}") for number in range(500))
+    near = tuple(NearMiss(paper=a_paper(n, title=f"Near Paper {n}"), topic="T", missing=f"w{n}") for n in range(500))
+    gaps = tuple(f"source {number}: " + "x" * 500 for number in range(14))
 
-    message = compose(an_edition(gaps=tuple(f"source {number}: " + "x" * 500 for number in range(14)), updated=updated))
+    message = compose(an_edition(gaps=gaps, near_misses=near, updated=updated))
 
     assert len(message.html.encode()) <= 92_000
     assert "· 4 more" in words(message.html)
-    assert "all named in the plain-text part" in message.html
+    assert message.html.count("all named in the plain-text part") == 2
     assert all(f"Updated Paper {number}\n" in message.text for number in range(500))
+    assert all(f"Near Paper {number} — T, without “w{number}”\n" in message.text for number in range(500))
+    assert message.subject.startswith("1 paper for")
 
 
 def test_bare_papers_are_fine(compose: Compose) -> None:
@@ -423,8 +533,31 @@ def a_big_edition(count: int, rest: int = 0) -> Edition:
         for number in range(count + rest)
     ]
     topics = (TopicMatch("Everything", (Evidence(Field.ABSTRACT, "benchmark", "benchmark"),)),)
-    return an_edition(
-        matched=tuple(a_match(paper, topics=topics) for paper in papers[:count]), rest=tuple(papers[count:])
+    score = Score(match=6, follow=5, relevance=1.2, trend=0.8, recency=0.6, less=-3)
+    labels = (Label(LabelKind.NTH_ON, "Everything", 12),)
+    matches = [a_match(paper, topics=topics, score=score, labels=labels) for paper in papers[:count]]
+    return an_edition(matched=tuple(matches), rest=tuple(papers[count:]))
+
+
+def an_edition_with_all(count: int) -> Edition:
+    """So many papers in every part, and the matched ones by topic, each on another than the one before."""
+    edition = a_big_edition(5 * count)
+    papers = edition.shown
+    matched = tuple(
+        replace(match, topics=tuple(replace(topic, topic=f"Topic {number % 2}") for topic in match.topics))
+        for number, match in enumerate(edition.matched[:count])
+    )
+    return replace(
+        edition,
+        subscriber=a_subscriber(by_topic=True),
+        matched=matched,
+        trending=papers[count : 2 * count],
+        rising=tuple(
+            Rise(paper=paper, signal="upvotes", before=1, now=12, since=NOW) for paper in papers[2 * count : 3 * count]
+        ),
+        rest=papers[3 * count : 4 * count],
+        near_misses=tuple(NearMiss(paper=paper, topic="Topic 0", missing="word") for paper in papers[4 * count :]),
+        updated=papers[4 * count :],
     )
 
 
@@ -474,3 +607,58 @@ def test_many_trending_papers_are_cut_as_well(compose: Compose, trending: int, l
 
     assert len(message.html.encode()) <= 92_000
     assert all(f"Invented Paper {number}:" in message.text for number in range(limit + trending))
+
+
+@pytest.mark.parametrize("count", [5, 20, 500])
+def test_an_edition_with_everything_is_cut_part_by_part(compose: Compose, count: int) -> None:
+    edition = an_edition_with_all(count)
+
+    message = compose(edition)
+
+    assert len(message.html.encode()) <= 92_000
+    root = lxml_html.document_fromstring(message.html.encode())
+    in_full = ["".join(heading.itertext()).strip() for heading in root.xpath("//h3")]
+    assert len(in_full) >= min(3 * count, 20)
+    assert [title.partition(".")[0] for title in in_full] == [str(number) for number in range(1, len(in_full) + 1)]
+    text = words(message.text)
+    assert all(text.count(f"Invented Paper {number}:") == 1 for number in range(4 * count))
+    assert all(text.count(f"Invented Paper {number}:") == 2 for number in range(4 * count, 5 * count))
+    assert f"{4 * count:,} papers for Ada" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        pytest.param("\"' " * 100, "", id="five bytes a character"),
+        pytest.param("😀 " * 100, "", id="four bytes a character"),
+        pytest.param("a " * 150, "", id="every word is marked"),
+        pytest.param("Title", "a&" * 980, id="addresses of two thousand characters"),
+    ],
+)
+def test_no_text_makes_the_mail_too_long(compose: Compose, text: str, query: str) -> None:
+    edition = an_edition_with_all(60)
+    paper = replace(
+        edition.matched[0].paper,
+        title=text,
+        abstract=text * 10,
+        authors=(text,) * 12,
+        venue=text,
+        summary=text,
+        links=tuple(Link(kind, f"https://example.org/{kind}?{query}") for kind in LinkKind),
+    )
+    topics = tuple(TopicMatch(f"{number} {text}", (Evidence(Field.TITLE, text, "a"),)) for number in range(30))
+    labels = (Label(LabelKind.FIRST_BY, text),) * 9
+
+    message = compose(
+        replace(
+            edition,
+            matched=tuple(replace(match, paper=paper, topics=topics, labels=labels) for match in edition.matched),
+            trending=(paper,) * 60,
+            rising=tuple(replace(rise, paper=paper) for rise in edition.rising),
+            near_misses=(NearMiss(paper=paper, topic=text, missing=text),) * 60,
+            gaps=(text,) * 60,
+        )
+    )
+
+    assert len(message.html.encode()) <= 92_000
+    assert "Unsubscribe" in message.html

@@ -119,4 +119,22 @@ def test_dates_are_english_and_counts_readable() -> None:
     assert words.long_date(day) == "Thursday, 5 March 2026"
     assert words.plural(1, "paper") == "1 paper"
     assert words.plural(1234, "paper") == "1,234 papers"
+    assert words.weekday(day) == "Thursday"
     assert words.listed(("a", "b", "c")) == "a, b and c"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (1, "first"),
+        (3, "third"),
+        (10, "tenth"),
+        (11, "11th"),
+        (21, "21st"),
+        (33, "33rd"),
+        (112, "112th"),
+        (1002, "1,002nd"),
+    ],
+)
+def test_ordinals_are_words_up_to_ten(number: int, said: str) -> None:
+    assert words.ordinal(number) == said
