@@ -46,18 +46,20 @@ from digest.config.settings import ENV_FILE, Settings, environment, load_setting
 from digest.config.subscribers import Roster, load_subscribers
 from digest.deliver.folder import FolderBackend
 from digest.deliver.smtp import SmtpBackend, SmtpSettings
-from digest.errors import ConfigError, DigestError, RenderError
+from digest.embed.load import load_embedder
+from digest.errors import ConfigError, DigestError, EmbedError, RenderError
 from digest.model import Announcement
 from digest.paths import shipped
-from digest.pipeline import World, Write
-from digest.ports import Backend, HostTurns, Source
+from digest.ports import Backend, Embedder, HostTurns, Source
 from digest.render.compile import Template, load_template
 from digest.store.database import open_database
+from digest.store.feedback import Feedbacks
 from digest.store.ledger import SqlLedger
 from digest.store.papers import Papers
 from digest.store.turns import SqlHostTurns
 from digest.store.wordings import Wordings
 from digest.wording.writer import WriterSettings, write_wordings
+from digest.world import World, Write
 
 log = logging.getLogger(__name__)
 
@@ -134,16 +136,19 @@ def build_world(config: Config, clock: Callable[[], datetime], transport: Record
     limits = Limits()
     connect = partial(build_client, config.settings, turns=SqlHostTurns(engine), clock=clock, transport=transport)
     wordings = Wordings(engine)
+    embedder, notes = _load_embedder(config.settings)
     return World(
         sources=build_sources(config),
         subscribers=config.roster.subscribers,
         papers=Papers(engine),
         ledger=SqlLedger(engine),
+        feedback=Feedbacks(engine),
         templates=config.templates,
         sender=config.settings.sender or _NO_SENDER,
         connect=partial(connect, limits),
         limits=limits,
-        skipped=skipped_sources(config),
+        embedder=embedder,
+        skipped=(*skipped_sources(config), *notes),
         write=_writer(config.settings, wordings, partial(build_client, config.settings)),
         wordings=wordings.wordings,
         catch_up=timedelta(days=config.settings.catch_up_days),
@@ -168,6 +173,17 @@ def build_client(
         clock=clock,
         transport=transport,
     )
+
+
+def _load_embedder(settings: Settings) -> tuple[Embedder | None, tuple[str, ...]]:
+    """What compares by meaning, if anything but words does; else why not."""
+    if not settings.embedder:
+        return None, ()
+    connect = partial(build_client, settings)
+    try:
+        return load_embedder(settings.embedder, connect=connect, key=_plain(settings.keys.embedder) or ""), ()
+    except EmbedError as error:
+        return None, (f"DIGEST_EMBEDDER: {error.problem}; words alone are compared ({error.hint})",)
 
 
 def _writer(settings: Settings, store: Wordings, connect: Callable[[Limits], Client]) -> Write | None:

@@ -1,41 +1,33 @@
 """One pass, top to bottom: collect, match, choose, write down what is owed, deliver it."""
 
 import asyncio
-import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
-from typing import NamedTuple, Protocol
+from datetime import datetime, timedelta
 
-from digest.collect.client import Client
-from digest.collect.limits import Limits
+from digest.choose import choose_editions
 from digest.collect.poll import poll_sources
 from digest.deliver.outbox import DrainResult, Outcome, drain
-from digest.errors import ConfigError, DeliverError, DigestError, StoreError
-from digest.match.topics import Reading, compile_topics, match_papers
+from digest.errors import ConfigError, DeliverError, DigestError
+from digest.match.topics import Nearness, Reading, compile_topics, explain_match
 from digest.model import (
     Delivery,
     DeliveryState,
     Edition,
-    Match,
     Message,
     Paper,
     PaperKey,
     Poll,
     Recorded,
     Subscriber,
-    SubscriberId,
+    TopicMatch,
     Verdict,
-    Wording,
 )
-from digest.ports import Backend, EditionState, Ledger, PaperStore, Source, Window
-from digest.rank.select import select_edition
-from digest.render.compile import Template
+from digest.ports import Backend, EditionState, Source, Window
+from digest.rank.placed import read_nearness, restore
 from digest.render.compose import compose_message
-from digest.schedule.due import Due, due_edition, edition_now
-
-log = logging.getLogger(__name__)
+from digest.world import Choice, World
 
 _SPOKEN_OF = timedelta(days=7)
 """So long is asked what became of a paper."""
@@ -47,63 +39,6 @@ _GAPS = {
     Verdict.SUSPICIOUS: "its answer cannot be right",
     Verdict.FAILED: "could not be read",
 }
-
-
-class Write(Protocol):
-    """Writes summaries and translations; see `digest.wording.writer.write_wordings`."""
-
-    def __call__(
-        self, papers: Mapping[str, Sequence[Paper]], *, now: datetime, stop: Callable[[], bool]
-    ) -> tuple[str, ...]:
-        """Write what is missing of these papers, by language; returns problems."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """Everything a pass works with, wired in ``digest.app``."""
-
-    sources: Sequence[Source]
-    subscribers: Sequence[Subscriber]
-    papers: PaperStore
-    ledger: Ledger
-    templates: Mapping[str, Template]
-    sender: str
-    """The From header: ``Paperround <digest@example.org>``."""
-    connect: Callable[[], Client]
-    """Makes the client through which all sources are read."""
-    limits: Limits
-    skipped: tuple[str, ...] = ()
-    """A line for each source that cannot be read with these settings."""
-    write: Write | None = None
-    """Has a language model write what papers lack, if one is configured."""
-    wordings: Callable[[Sequence[PaperKey], str], Mapping[PaperKey, Wording]] = lambda keys, language: {}  # noqa: ARG005
-    """What was written of papers in one language."""
-    catch_up: timedelta
-    """A send time older than this is not made up for."""
-    clock: Callable[[], datetime]
-    """Read for leases and retry times; what is due is decided by the pass's own ``now``."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """What a pass was asked to do."""
-
-    everyone: bool = False
-    """Also those whose send time has not come: today's edition goes out now."""
-    only: frozenset[SubscriberId] | None = None
-    collect: bool = True
-
-    def subscribers(self, world: World) -> list[Subscriber]:
-        """Those whom the pass is about."""
-        return [each for each in world.subscribers if self.only is None or each.id in self.only]
-
-
-class OwedEdition(NamedTuple):
-    """An edition with the announcements it covers: numbers over ``since_seq``, up to ``through_seq``."""
-
-    edition: Edition
-    since_seq: int
-    through_seq: int
 
 
 class Listener:
@@ -189,9 +124,10 @@ def run_pass(
     missing = gaps(world)
     uncertain = clear_outbox(world, now) if backend else ()
     failures: list[DigestError] = []
+    notes: list[str] = []
     owed = [
         owed_edition
-        for owed_edition in (() if stop() else choose_editions(world, now, choice, missing, failures))
+        for owed_edition in (() if stop() else choose_editions(world, now, choice, missing, failures, notes))
         if backend is None
         or world.ledger.open_edition(
             owed_edition.edition, since_seq=owed_edition.since_seq, through_seq=owed_edition.through_seq, now=now
@@ -199,7 +135,8 @@ def run_pass(
     ]
     for owed_edition in owed:
         listener.opened(owed_edition.edition)
-    notes = write_wordings(world, [owed_edition.edition for owed_edition in owed], now, stop) if backend else ()
+    if backend:
+        notes += write_wordings(world, [owed_edition.edition for owed_edition in owed], now, stop)
     result = deliver(world, backend, now, choice, missing, listener, stop) if backend else DrainResult()
     return Report(
         polls=polls,
@@ -291,101 +228,6 @@ def gaps(world: World) -> tuple[str, ...]:
     )
 
 
-def due(world: World, subscriber: Subscriber, now: datetime, *, everyone: bool = False) -> Due | None:
-    """The edition this subscriber should get by now, if any; today's for ``everyone``, whatever their schedule."""
-    settled = world.ledger.settled_date(subscriber.id, today=now.astimezone(subscriber.zone).date())
-    if not everyone:
-        return due_edition(subscriber.schedule, subscriber.zone, now, settled, world.catch_up)
-    today = edition_now(subscriber.schedule, subscriber.zone, now)
-    return today if settled is None or settled < today.date else None
-
-
-def choose_editions(
-    world: World, now: datetime, choice: Choice, missing: tuple[str, ...], failures: list[DigestError]
-) -> Iterator[OwedEdition]:
-    """The edition of everyone who is due; whatever keeps one from being chosen is added to the failures."""
-    announced = Announced(world.papers)
-    for subscriber in choice.subscribers(world):
-        try:
-            edition_due = due(world, subscriber, now, everyone=choice.everyone)
-            if edition_due:
-                yield owed_edition(world, subscriber, edition_due, announced, missing)
-        except StoreError:
-            raise
-        except Exception as exc:
-            # Whatever is wrong with one reader's topics or one paper's words, the others get their mail.
-            log.exception("no edition could be chosen", extra={"subscriber": subscriber.id})
-            problem = f"no edition could be chosen ({type(exc).__name__}: {exc})"
-            hint = "please report this; what is owed waits, and the others are served"
-            failures.append(DigestError(problem, where=subscriber.id, hint=hint))
-
-
-class Announced:
-    """What was announced up to the newest number, read and taken apart once for all subscribers."""
-
-    def __init__(self, papers: PaperStore) -> None:
-        self.through_seq = papers.latest_seq()
-        self._papers = papers
-        self._readings: dict[PaperKey, Reading] = {}
-        self._since: dict[int, list[Reading]] = {}
-        self._replaced: dict[int, frozenset[PaperKey]] = {}
-
-    def since(self, seq: int) -> list[Reading]:
-        """The papers announced after this number."""
-        if seq not in self._since:
-            papers = self._papers.announced(seq, self.through_seq)
-            self._since[seq] = [self._readings.setdefault(paper.key, Reading(paper)) for paper in papers]
-        return self._since[seq]
-
-    def replaced_since(self, seq: int) -> frozenset[PaperKey]:
-        """Those of them of which only a newer version was announced."""
-        if seq not in self._replaced:
-            self._replaced[seq] = self._papers.replaced(seq, self.through_seq)
-        return self._replaced[seq]
-
-
-def owed_edition(
-    world: World, subscriber: Subscriber, edition_due: Due, announced: Announced, missing: tuple[str, ...] = ()
-) -> OwedEdition:
-    """Everything announced since the subscriber's last settled edition that they were not sent, matched and ranked.
-
-    A subscriber without editions is owed what was first seen since the send time before this one.
-
-    Args:
-        world: What to work with.
-        subscriber: Who is due.
-        edition_due: For which date.
-        announced: What to choose from.
-        missing: A line for each source that may have had more; see `gaps`.
-    """
-    since = world.ledger.owed_since(subscriber.id)
-    if since is None:
-        since = world.papers.seq_before(edition_due.previous_at)
-    sent = world.ledger.sent_keys(subscriber.id)
-    readings = announced.since(since)
-    owed = [reading for reading in readings if reading.paper.key not in sent]
-    replaced = sent & announced.replaced_since(since)
-    updated = [reading.paper for reading in readings if reading.paper.key in replaced]
-    return OwedEdition(
-        choose_papers(subscriber, edition_due.date, owed, updated=updated, missing=missing),
-        since,
-        announced.through_seq,
-    )
-
-
-def choose_papers(
-    subscriber: Subscriber,
-    day: date,
-    readings: Sequence[Reading],
-    *,
-    updated: Sequence[Paper] = (),
-    missing: tuple[str, ...] = (),
-) -> Edition:
-    """Match these papers, each once, against a subscriber's topics, rank them, and select an edition."""
-    matches = match_papers(compile_topics(subscriber), readings)
-    return select_edition(subscriber, day, [reading.paper for reading in readings], matches, updated, missing)
-
-
 def write_wordings(
     world: World, editions: Sequence[Edition], now: datetime, stop: Callable[[], bool]
 ) -> tuple[str, ...]:
@@ -435,22 +277,17 @@ def deliver(
 
 def stored_edition(world: World, delivery: Delivery, subscriber: Subscriber, missing: tuple[str, ...]) -> Edition:
     """The edition as the ledger holds it, its evidence found again in the papers."""
-    sections: dict[str, list[PaperKey]] = {"matched": [], "trending": [], "rest": [], "updated": []}
-    for section, key in world.ledger.edition_papers(delivery):
-        sections[section].append(key)
-    papers = {name: world.papers.papers(keys) for name, keys in sections.items()}
+    placed = world.ledger.edition_papers(delivery)
+    papers = {paper.key: paper for paper in world.papers.papers([place.paper for place in placed])}
+    near = {place.paper: read_nearness(place) for place in placed}
     topics = compile_topics(subscriber)
-    matched = [
-        next(iter(match_papers(topics, [Reading(paper)])), Match(paper=paper, topics=(), strength=1))
-        for paper in papers["matched"]
-    ]
-    edition = Edition(
-        subscriber=subscriber,
-        date=delivery.date,
-        matched=tuple(matched),
-        trending=tuple(papers["trending"]),
-        rest=tuple(papers["rest"]),
-        updated=tuple(papers["updated"]),
-        gaps=missing,
-    )
-    return with_wordings(world, edition)
+
+    def explain(paper: Paper) -> tuple[TopicMatch, ...]:
+        known = near.get(paper.key, {})
+        abouts = {
+            about: Nearness(known[about.text], 0.0) for topic in topics for about in topic.abouts if about.text in known
+        }
+        return explain_match(topics, Reading(paper, abouts))
+
+    contents = restore(placed, papers, explain)
+    return with_wordings(world, Edition(subscriber=subscriber, date=delivery.date, gaps=missing, **contents))

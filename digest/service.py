@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+from digest.choose import due
 from digest.deliver.retry import MAX_ATTEMPTS, next_try
 from digest.model import DeliveryState, Subscriber
-from digest.pipeline import Choice, Listener, Report, World, due, run_pass
+from digest.pipeline import Listener, Report, run_pass
 from digest.ports import Backend, EditionState
 from digest.store.ledger import LEASE
+from digest.world import Choice, World
 
 COLLECT_AGAIN = timedelta(minutes=15)
 """Subscribers who are due within this time share one reading of the sources."""

@@ -16,10 +16,11 @@ from digest.collect.client import Client
 from digest.collect.limits import Limits
 from digest.collect.sources import Arxiv, HuggingFace
 from digest.model import NEWS, Poll
-from digest.pipeline import Listener, World, collect
+from digest.pipeline import Listener, collect
 from digest.ports import HostTurns, Source
 from digest.store.database import open_database
 from digest.store.turns import SqlHostTurns
+from digest.world import World
 from tests.announcing import (
     ARXIV,
     FEEDS,

@@ -10,12 +10,13 @@ from digest.collect.client import Client
 from digest.collect.limits import Limits
 from digest.model import Subscriber
 from digest.paths import shipped
-from digest.pipeline import World
 from digest.ports import Source
 from digest.render.compile import load_template
 from digest.store.database import open_database
+from digest.store.feedback import Feedbacks
 from digest.store.ledger import SqlLedger
 from digest.store.papers import Papers
+from digest.world import World
 
 _OPEN: list[Engine] = []
 
@@ -41,6 +42,7 @@ def a_world(
         subscribers=subscribers,
         papers=Papers(engine),
         ledger=SqlLedger(engine),
+        feedback=Feedbacks(engine),
         templates={"daily": load_template("daily", [shipped("templates")])},
         sender="Paperround <digest@example.org>",
         connect=lambda: Client(contact="https://example.org/paperround", limits=limits),

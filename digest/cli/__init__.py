@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from digest import __version__
-from digest.cli import check, collect, demo, explain, init, preview, run, serve, status
+from digest.cli import (
+    backtest,
+    check,
+    collect,
+    demo,
+    explain,
+    feedback,
+    import_query,
+    init,
+    preview,
+    run,
+    serve,
+    status,
+)
 from digest.cli.common import show_error
 from digest.errors import DigestError
 
@@ -27,6 +40,9 @@ app.command("preview", epilog=preview.EPILOG)(preview.preview)
 app.command("run", epilog=run.EPILOG)(run.run)
 app.command("serve", epilog=serve.EPILOG)(serve.serve)
 app.command("explain", epilog=explain.EPILOG)(explain.explain)
+app.command("backtest", epilog=backtest.EPILOG)(backtest.backtest)
+app.command("import-query", epilog=import_query.EPILOG)(import_query.import_query)
+app.command("feedback", epilog=feedback.EPILOG)(feedback.feedback)
 app.command("status", epilog=status.EPILOG)(status.status)
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
 

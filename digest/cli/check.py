@@ -25,7 +25,8 @@ from digest.errors import ConfigError, DigestError, RenderError
 
 if TYPE_CHECKING:
     from digest.app import Config
-    from digest.model import Paper, Subscriber
+    from digest.match.query import Query
+    from digest.model import Paper, Subscriber, Topic
 
 _Value = TypeVar("_Value")
 
@@ -33,6 +34,7 @@ EPILOG = examples(
     "digest check",
     "digest check --smtp --sources     # also signs in, and asks each source",
     "digest check draft.yaml           # another file",
+    "digest check --queries            # and every topic as one line",
 )
 
 
@@ -44,6 +46,9 @@ def check(
         bool, typer.Option("--smtp", help="Connect to the mail server and sign in; sends nothing.")
     ] = False,
     sources: Annotated[bool, typer.Option("--sources", help="Ask each source once; stores nothing.")] = False,
+    queries: Annotated[
+        bool, typer.Option("--queries", help="Print every topic as one query in its normal form.")
+    ] = False,
     now: NowOption = None,
 ) -> None:
     """Validate settings, subscribers and templates; every problem is named at once, with its line.
@@ -57,6 +62,8 @@ def check(
     codes = [ConfigError.exit_code] if problems else []
     if config:
         _show_subscribers(config.roster.subscribers, moment)
+        if queries:
+            _show_queries(config.roster.subscribers)
         if sources:
             codes.append(_ask_sources(config, moment))
         if smtp:
@@ -105,15 +112,14 @@ def _or_problems(read: Callable[[], _Value], problems: list[ConfigError]) -> _Va
 
 def _failed_trials(config: "Config", now: datetime) -> Iterator[ConfigError]:
     """Fill each template in once: much that is wrong with one shows only then."""
+    from digest.choose import choose_papers
     from digest.demo import sample_papers
-    from digest.match.topics import Reading
-    from digest.pipeline import choose_papers
     from digest.render.compose import compose_message
 
     readers = {subscriber.template: subscriber for subscriber in config.roster.subscribers}
     papers = sample_papers(now) if config.settings.templates else ()
     for name, reader in readers.items() if papers else ():
-        edition = choose_papers(reader, now.date(), [Reading(paper) for paper in papers], missing=("a source",))
+        edition = choose_papers(reader, now.date(), now, papers, missing=("a source",))
         try:
             compose_message(
                 edition, config.templates[name], sender=config.settings.sender or "digest@example.org", now=now
@@ -125,10 +131,15 @@ def _failed_trials(config: "Config", now: datetime) -> Iterator[ConfigError]:
 def _notes(config: "Config", *, smtp: bool) -> Iterator[str]:
     """What is not wrong, but less than it could be."""
     from digest.app import skipped_sources, slow_sources
+    from digest.match.advice import advise
 
     settings = config.settings
     for line in (*skipped_sources(config), *slow_sources(config)):
         yield f"source {line}"
+    yield from config.roster.notes
+    for subscriber, topic, query in _queries(config.roster.subscribers):
+        for advice in (*advise(query), *_odd_categories(query)):
+            yield f"subscriber {subscriber.name}, topic {topic.name}: {advice}"
     translated = sum(bool(subscriber.language) for subscriber in config.roster.subscribers)
     if translated and not settings.llm.url:
         yield f"{number_of(translated, 'subscriber')} asked for a translation, but DIGEST_LLM__URL is not set"
@@ -151,6 +162,41 @@ def _show_subscribers(subscribers: "Sequence[Subscriber]", now: datetime) -> Non
         )
     if subscribers:
         console.print(rows)
+
+
+def _queries(subscribers: "Sequence[Subscriber]") -> "Iterator[tuple[Subscriber, Topic, Query]]":
+    from digest.match.parse import read_topic
+
+    for subscriber in subscribers:
+        for topic in subscriber.topics:
+            yield subscriber, topic, read_topic(topic)
+
+
+def _odd_categories(query: "Query") -> "Iterator[str]":
+    """Categories of a query that look like arXiv's and are none; other sources have names of their own."""
+    from digest.config.checks import check_category
+    from digest.config.problems import ComplaintError
+    from digest.match.query import Category, leaves
+
+    for leaf in leaves(query.wants):
+        if not isinstance(leaf, Category) or leaf.pattern == "*":
+            continue
+        try:
+            known = check_category(leaf.pattern)
+        except ComplaintError as exc:
+            if "." in leaf.pattern:
+                yield f"{exc.problem}; {exc.hint}"
+        else:
+            if known.casefold() != leaf.pattern.casefold():
+                yield f"‘cat:{leaf.pattern}’ is only what is listed under that very name; all of it is ‘cat:{known}’"
+
+
+def _show_queries(subscribers: "Sequence[Subscriber]") -> None:
+    from digest.match.query import print_query
+
+    for subscriber, topic, query in _queries(subscribers):
+        console.print(f"{escape(subscriber.name)}, {escape(topic.name)}:", soft_wrap=True)
+        console.print(f"  {escape(print_query(query))}", soft_wrap=True, highlight=False)
 
 
 def _ask_sources(config: "Config", now: datetime) -> int:

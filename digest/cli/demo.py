@@ -25,7 +25,8 @@ def demo(
     and subscribers of yours are not used.
     """
     from digest.demo import open_demo
-    from digest.pipeline import Choice, run_pass
+    from digest.pipeline import run_pass
+    from digest.world import Choice
 
     moment = reference_time(now)
     console.print("[bold]digest demo[/bold]: invented papers, served and mailed on this machine alone\n")

@@ -1,12 +1,28 @@
 """``digest explain``: why a subscriber gets a paper, or does not."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from digest.cli.common import NameArgument, console, examples, find_subscriber, read_clock, show_problems
+from digest.cli.common import (
+    NameArgument,
+    NowOption,
+    console,
+    examples,
+    find_subscriber,
+    reference_time,
+    show_problems,
+)
 from digest.errors import ConfigError
+
+if TYPE_CHECKING:
+    from digest.choose import Weighed
+    from digest.match.topics import Judgement
+    from digest.model import Paper, Subscriber
+    from digest.world import World
 
 EPILOG = examples("digest explain Me 2611.00104", 'digest explain "Vision group" "attention is all you need"')
 
@@ -14,16 +30,19 @@ EPILOG = examples("digest explain Me 2611.00104", 'digest explain "Vision group"
 def explain(
     name: NameArgument,
     paper: Annotated[str, typer.Argument(metavar="PAPER", help="An arXiv id, DOI, address, or words of the title.")],
+    now: NowOption = None,
 ) -> None:
-    """Show what each topic of a subscriber says to a stored paper, which words hit, and whether it was sent."""
+    """Show what each topic of a subscriber says to a stored paper: every rule, which words hit and where, what kept it
+    out, what its score is made of, and whether it was sent.
+    """
     from digest.app import build_world, load_config
-    from digest.match.topics import Reading, compile_topics, match_papers
-    from digest.rank.select import community_signal
+    from digest.choose import weigh_paper
     from digest.text.clean import clean_text
 
+    moment = reference_time(now)
     config = load_config()
     show_problems(config.roster.problems)
-    world = build_world(config, read_clock)
+    world = build_world(config, lambda: moment)
     subscriber = find_subscriber(config.roster.subscribers, name)
     found = world.papers.find_paper(clean_text(paper))
     if found is None:
@@ -31,25 +50,61 @@ def explain(
             f"no stored paper is {paper!r}",
             hint=f"{world.papers.count()} papers are stored; digest collect reads the sources",
         )
-    reading = Reading(found)
-    topics = compile_topics(subscriber)
     console.print(f"[bold]{escape(found.title)}[/bold]")
     console.print(
         f"{escape(found.key)}, listed by {escape(', '.join(found.sources))},"
         f" first seen {found.first_seen:%Y-%m-%d %H:%M} UTC"
     )
-    for topic in topics:
-        judgement = topic.judge(reading)
-        console.print(f"{'[green]yes[/green]' if judgement.wants else '[red]no[/red]'}  {escape(judgement.topic)}")
-        for hit in judgement.evidence:
-            console.print(f"     + {escape(hit.term)}: “{escape(hit.found)}” in the {hit.field}")
-        for objection in judgement.objections:
-            console.print(f"     - {escape(objection)}")
-    match = next(iter(match_papers(topics, [reading])), None)
-    if match:
-        signal = community_signal(found.signals)
-        console.print(f"wanted: strength {match.strength}, then community signal {signal:.1f}, then date")
+    weighed = weigh_paper(world, subscriber, found, moment)
+    for judgement in weighed.judgements:
+        _show_judgement(judgement)
+    for line in _reasons(weighed, subscriber):
+        console.print(escape(line))
+    for line in _ledger(world, subscriber, found, moment):
+        console.print(escape(line))
+    for note in weighed.notes:
+        console.print(f"note: {escape(note)}")
+
+
+def _show_judgement(judgement: "Judgement") -> None:
+    console.print(f"{'[green]yes[/green]' if judgement.wants else '[red]no[/red]'}  {escape(judgement.topic)}")
+    for hit in judgement.evidence:
+        console.print(f"     + {escape(hit.term)}: “{escape(hit.found)}” in the {hit.field}")
+    for hit in judgement.lowered_by:
+        console.print(f"     ~ {escape(hit.term)}: “{escape(hit.found)}” in the {hit.field} lowers it")
+    for objection in judgement.objections:
+        console.print(f"     - {escape(objection.text)}")
+    if judgement.missing:
+        console.print(f"     a near miss: only {escape(judgement.missing)} is missing")
+
+
+def _reasons(weighed: "Weighed", subscriber: "Subscriber") -> Iterator[str]:
+    from digest.render.why import say_score
+
+    for about, phrases in weighed.phrases.items():
+        if phrases:
+            said = ", ".join(f"“{phrase}” {weight:.2f}" for phrase, weight in phrases)
+            yield f"nearest to “{about.text or 'the examples'}”: {said}"
+    if weighed.liked:
+        said = ", ".join(f"“{word}” {weight:+.2f}" for word, weight in weighed.liked)
+        yield f"by what {subscriber.name} liked and disliked: {said}"
+    if weighed.score:
+        yield f"score {say_score(weighed.score)}"
     else:
-        console.print("no topic wants it" + ("; it can come as trending" if subscriber.trending else ""))
-    sent = found.key in world.ledger.sent_keys(subscriber.id)
-    console.print("it was sent before and will not be sent again" if sent else "it was not sent yet")
+        yield "no topic wants it" + ("; it can come as trending" if subscriber.trending else "")
+
+
+def _ledger(world: "World", subscriber: "Subscriber", paper: "Paper", now: datetime) -> Iterator[str]:
+    from digest.choose import REMEMBERED
+    from digest.rank.select import carried_over
+
+    history = world.ledger.history(subscriber.id, now.date() - REMEMBERED)
+    places = [sent for sent in history if sent.placed.paper == paper.key]
+    for sent in places:
+        yield f"sent on {sent.date}, in the section {sent.placed.section}"
+    if paper.key in carried_over(history):
+        yield "the limit cut it from the last edition: it has another chance in the next"
+    elif paper.key in world.ledger.sent_keys(subscriber.id):
+        yield "it was sent before and will not be sent again"
+    else:
+        yield "it was not sent yet"

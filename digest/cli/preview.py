@@ -23,7 +23,7 @@ from digest.errors import ConfigError
 
 if TYPE_CHECKING:
     from digest.model import Edition, Subscriber
-    from digest.pipeline import World
+    from digest.world import World
 
 _LOOK_BACK = timedelta(days=7)
 
@@ -87,13 +87,13 @@ def _write(folder: Path, files: dict[str, str]) -> Path:
 
 def _edition_to_show(world: "World", subscriber: "Subscriber", now: datetime) -> tuple["Edition", str]:
     """The best edition there is to look at, and where its papers are from."""
+    from digest.choose import choose_papers, owed_edition
     from digest.demo import sample_papers
-    from digest.match.topics import Reading
-    from digest.pipeline import Announced, choose_papers, owed_edition, with_wordings
+    from digest.pipeline import with_wordings
     from digest.schedule.due import edition_now
 
     today = edition_now(subscriber.schedule, subscriber.zone, now)
-    owed = owed_edition(world, subscriber, today, Announced(world.papers)).edition
+    owed = owed_edition(world, subscriber, today, now).edition
     if not owed.is_empty:
         return with_wordings(world, owed), "owed now"
     stored = world.papers.announced(world.papers.seq_before(now - _LOOK_BACK), world.papers.latest_seq())
@@ -102,5 +102,5 @@ def _edition_to_show(world: "World", subscriber: "Subscriber", now: datetime) ->
         if stored
         else (sample_papers(now), "invented papers: none were announced in seven days")
     )
-    edition = choose_papers(subscriber, today.date, [Reading(paper) for paper in papers])
+    edition = choose_papers(subscriber, today.date, now, papers)
     return with_wordings(world, edition), what

@@ -42,7 +42,8 @@ def run(
     Exit codes: 0 done, 1 some deliveries or sources failed, 2 configuration, 3 the SMTP server refuses us, 4 storage.
     """
     from digest.app import add_templates, build_backend, build_world, load_config
-    from digest.pipeline import Choice, run_pass
+    from digest.pipeline import run_pass
+    from digest.world import Choice
 
     moment = reference_time(now)
     config = add_templates(load_config())

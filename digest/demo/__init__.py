@@ -19,8 +19,8 @@ from digest.errors import ConfigError
 from digest.merge import merge_entry
 from digest.model import NEWS, Paper, PaperKey, Security
 from digest.paths import shipped
-from digest.pipeline import World
 from digest.ports import Backend, Page, Window
+from digest.world import World
 
 JOURNAL = "Annals of Invented Biology"
 _SENDER = "Paperround demo <demo@example.org>"

@@ -47,7 +47,7 @@ MISTAKES = [
     (13, "the name 'Ben' stands for the same subscriber as line 9", "rename one of them"),
     (15, "'dayly", "daily at 07:30"),
     (20, "the topic 'Empty' is empty", "say what it wants"),
-    (22, "unknown key 'keywords'", "known: name, any"),
+    (22, "unknown key 'keywords'", "known: name, query, any"),
     (24, "the address 'C***@***' is used in line 18 already", "one mail a person"),
 ]
 

@@ -1,0 +1,378 @@
+"""Chooses what each subscriber is owed: all of them are asked about the papers of one pass at once."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+
+from digest.errors import DigestError, StoreError
+from digest.match.panel import Panel
+from digest.match.query import About
+from digest.match.topics import Judgement, Reading, TopicFilter, compile_topics
+from digest.model import Edition, NearMiss, Observation, Paper, PaperKey, Rise, Score, Sent, Subscriber
+from digest.rank.corpus import Corpus
+from digest.rank.meaning import Meaning
+from digest.rank.score import Candidate, score_candidate
+from digest.rank.select import carried_over, select_edition
+from digest.rank.taste import Taste, learn_taste
+from digest.rank.trending import expected_notice, find_rising
+from digest.schedule.due import Due, due_edition, edition_now
+from digest.world import Choice, OwedEdition, World
+
+log = logging.getLogger(__name__)
+
+RISES_FOR = timedelta(days=14)
+"""So long after it was first seen a paper may still rise."""
+REMEMBERED = timedelta(days=92)
+"""So far back a reader's editions count for what is worth a word."""
+_BACKGROUND = 3_000
+"""So many papers besides those of the pass tell how rare a word is."""
+
+
+def due(world: World, subscriber: Subscriber, now: datetime, *, everyone: bool = False) -> Due | None:
+    """The edition this subscriber should get by now, if any; today's for ``everyone``, whatever their schedule."""
+    settled = world.ledger.settled_date(subscriber.id, today=now.astimezone(subscriber.zone).date())
+    if not everyone:
+        return due_edition(subscriber.schedule, subscriber.zone, now, settled, world.catch_up)
+    today = edition_now(subscriber.schedule, subscriber.zone, now)
+    return today if settled is None or settled < today.date else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A subscriber who is due, and what they were sent."""
+
+    subscriber: Subscriber
+    due: Due
+    since_seq: int
+    """They are owed what was announced after this number."""
+    sent: frozenset[PaperKey]
+    history: Sequence[Sent]
+
+    @classmethod
+    def of(cls, world: World, subscriber: Subscriber, edition_due: Due) -> "Reader":
+        """Look up what they were sent; a subscriber without editions is owed what was first seen since the send time
+        before this one.
+        """
+        since = world.ledger.owed_since(subscriber.id)
+        return cls(
+            subscriber,
+            edition_due,
+            world.papers.seq_before(edition_due.previous_at) if since is None else since,
+            world.ledger.sent_keys(subscriber.id),
+            world.ledger.history(subscriber.id, edition_due.date - REMEMBERED),
+        )
+
+
+def choose_editions(
+    world: World,
+    now: datetime,
+    choice: Choice,
+    missing: tuple[str, ...],
+    failures: list[DigestError],
+    notes: list[str],
+) -> Iterator[OwedEdition]:
+    """The edition of everyone who is due.
+
+    Args:
+        world: What to work with.
+        now: The pass's reference time.
+        choice: Who is asked about.
+        missing: A line for each source that may have had more.
+        failures: Whatever keeps an edition from being chosen is added here; the others get theirs.
+        notes: What went without is added here.
+    """
+    readers: list[Reader] = []
+    for subscriber in choice.subscribers(world):
+        with _Guard(subscriber, failures):
+            edition_due = due(world, subscriber, now, everyone=choice.everyone)
+            if edition_due:
+                readers.append(Reader.of(world, subscriber, edition_due))
+    if not readers:
+        return
+    world.panel.update(world.subscribers)
+    batch = Batch(world, readers, now)
+    for reader in readers:
+        with _Guard(reader.subscriber, failures):
+            yield OwedEdition(batch.edition(reader, missing), reader.since_seq, batch.through_seq)
+    notes += batch.notes
+
+
+class _Guard:
+    """Whatever is wrong with one reader's topics or one paper's words, the others get their mail."""
+
+    def __init__(self, subscriber: Subscriber, failures: list[DigestError]) -> None:
+        self._subscriber = subscriber
+        self._failures = failures
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> bool:
+        if not isinstance(exc, Exception) or isinstance(exc, StoreError):
+            return False
+        log.error("no edition could be chosen", exc_info=exc, extra={"subscriber": self._subscriber.id})
+        problem = f"no edition could be chosen ({type(exc).__name__}: {exc})"
+        hint = "please report this; what is owed waits, and the others are served"
+        self._failures.append(DigestError(problem, where=self._subscriber.id, hint=hint))
+        return True
+
+
+def owed_edition(
+    world: World, subscriber: Subscriber, edition_due: Due, now: datetime, missing: tuple[str, ...] = ()
+) -> OwedEdition:
+    """Everything announced since the subscriber's last settled edition that they were not sent, chosen from and ranked.
+
+    Args:
+        world: What to work with.
+        subscriber: Who is due.
+        edition_due: For which date.
+        now: The reference time.
+        missing: A line for each source that may have had more; see `digest.pipeline.gaps`.
+    """
+    reader = Reader.of(world, subscriber, edition_due)
+    world.panel.update(world.subscribers)
+    batch = Batch(world, [reader], now)
+    return OwedEdition(batch.edition(reader, missing), reader.since_seq, batch.through_seq)
+
+
+def choose_papers(
+    subscriber: Subscriber, day: date, now: datetime, papers: Sequence[Paper], *, missing: tuple[str, ...] = ()
+) -> Edition:
+    """Choose from papers that nobody was sent, each once, by what they themselves say."""
+    panel = Panel([subscriber])
+    readings = [Reading(paper) for paper in papers]
+    meaning = Meaning(Corpus(papers), None, lambda keys: [paper for paper in papers if paper.key in keys])
+    _measure(meaning, panel.topics(subscriber.id), readings)
+    wanted = panel.ask(readings)
+
+    def notice(paper: Paper) -> float:
+        return expected_notice(paper, (), now)
+
+    return select_edition(
+        subscriber,
+        day,
+        now,
+        [
+            Candidate(readings[place], _judge(panel, subscriber, readings[place], names), notice(papers[place]))
+            for place, names in wanted.of(subscriber.id)
+        ],
+        owed=papers,
+        notice=notice,
+        near_misses=_near_misses(panel, subscriber, [readings[place] for place in wanted.near_misses(subscriber.id)]),
+        gaps=missing,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What one paper is to one subscriber, with all reasons."""
+
+    judgements: tuple[Judgement, ...]
+    """Of every topic."""
+    score: Score | None
+    """``None`` if no topic wants it."""
+    phrases: Mapping[About, Sequence[tuple[str, float]]]
+    """What in it is nearest to each description."""
+    liked: Sequence[tuple[str, float]]
+    """Its words that feedback speaks for and against."""
+    notes: tuple[str, ...]
+
+
+def weigh_paper(world: World, subscriber: Subscriber, paper: Paper, now: datetime) -> Weighed:
+    """Ask all topics of one subscriber about one paper, as a pass at this time would."""
+    topics = compile_topics(subscriber)
+    recent = world.papers.recent(now - REMEMBERED, _BACKGROUND)
+    corpus = Corpus([paper, *recent])
+    meaning = Meaning(corpus, world.embedder, world.papers.papers)
+    reading = Reading(paper)
+    _measure(meaning, topics, [reading])
+    judgements = tuple(topic.judge(reading) for topic in topics)
+    taste = _learn(world, subscriber, corpus)
+    observations = world.papers.observations(now - RISES_FOR, [paper.key])
+    wanting = tuple(judgement for judgement in judgements if judgement.wants)
+    candidate = Candidate(
+        reading, wanting, expected_notice(paper, observations, now), taste.score([paper])[0] if taste else 0.0
+    )
+    return Weighed(
+        judgements,
+        score_candidate(candidate, now) if wanting else None,
+        {about: meaning.nearest_phrases(about, paper) for topic in topics for about in topic.abouts},
+        taste.words(paper) if taste else (),
+        meaning.notes,
+    )
+
+
+class Batch:
+    """The papers of one pass, read and taken apart once for all readers."""
+
+    def __init__(self, world: World, readers: Sequence[Reader], now: datetime) -> None:
+        """Ask everybody's topics about everything that anybody is owed.
+
+        Args:
+            world: What to work with; its panel holds the readers' topics.
+            readers: Who is due.
+            now: The pass's reference time.
+        """
+        self._world = world
+        self._readers = readers
+        self._now = now
+        self.through_seq = world.papers.latest_seq()
+        carried = {key for reader in readers for key in carried_over(reader.history)}
+        announced = world.papers.announced(min(reader.since_seq for reader in readers), self.through_seq)
+        papers = {paper.key: paper for paper in (*announced, *world.papers.papers([*carried]), *self._older)}
+        self._readings = [Reading(paper) for paper in papers.values()]
+        self._places = {key: place for place, key in enumerate(papers)}
+        self._keys: dict[int, frozenset[PaperKey]] = {}
+        self._replaced: dict[int, frozenset[PaperKey]] = {}
+        self._notices: dict[PaperKey, float] = {}
+        self._risen: dict[datetime, Sequence[Rise]] = {}
+        topics = (topic for reader in readers for topic in world.panel.topics(reader.subscriber.id))
+        _measure(self._meaning, topics, self._readings)
+        self._wanted = world.panel.ask(self._readings)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was not as readers or the operator would expect."""
+        return self._meaning.notes
+
+    def edition(self, reader: Reader, missing: tuple[str, ...]) -> Edition:
+        """Choose what one reader gets."""
+        subscriber, panel = reader.subscriber, self._world.panel
+        announced = self._announced_since(reader.since_seq)
+        carried = carried_over(reader.history)
+        owed = announced - reader.sent
+        eligible = owed | carried.keys()
+        candidates = [
+            (reading, names)
+            for place, names in self._wanted.of(subscriber.id)
+            if (reading := self._readings[place]).paper.key in eligible
+        ]
+        taste = _learn(self._world, subscriber, self._corpus)
+        liking = taste.score([reading.paper for reading, _ in candidates]) if taste else [0.0] * len(candidates)
+        near = (self._readings[place] for place in self._wanted.near_misses(subscriber.id))
+        return select_edition(
+            subscriber,
+            reader.due.date,
+            self._now,
+            [
+                Candidate(
+                    reading,
+                    _judge(panel, subscriber, reading, names),
+                    self._notice(reading.paper),
+                    liked,
+                    None if reading.paper.key in owed else carried[reading.paper.key],
+                )
+                for (reading, names), liked in zip(candidates, liking, strict=True)
+            ],
+            owed=self._papers(owed),
+            notice=self._notice,
+            rising=[*self._rising(reader)] if subscriber.rising else (),
+            near_misses=_near_misses(panel, subscriber, (each for each in near if each.paper.key in owed)),
+            updated=self._papers(reader.sent & self._replaced_since(reader.since_seq)),
+            gaps=missing,
+            history=reader.history,
+        )
+
+    def _papers(self, keys: Iterable[PaperKey]) -> list[Paper]:
+        """These papers, in the order in which they were announced."""
+        return [self._readings[place].paper for place in sorted(self._places[key] for key in keys)]
+
+    def _announced_since(self, seq: int) -> frozenset[PaperKey]:
+        if seq not in self._keys:
+            announced = self._world.papers.announced(seq, self.through_seq)
+            self._keys[seq] = frozenset(paper.key for paper in announced if paper.key in self._places)
+        return self._keys[seq]
+
+    def _replaced_since(self, seq: int) -> frozenset[PaperKey]:
+        if seq not in self._replaced:
+            self._replaced[seq] = self._world.papers.replaced(seq, self.through_seq)
+        return self._replaced[seq]
+
+    # What is made of papers
+
+    @cached_property
+    def _observations(self) -> Mapping[PaperKey, Sequence[Observation]]:
+        by_paper: defaultdict[PaperKey, list[Observation]] = defaultdict(list)
+        for each in self._world.papers.observations(self._now - RISES_FOR - timedelta(days=1)):
+            by_paper[each.paper].append(each)
+        return by_paper
+
+    @cached_property
+    def _older(self) -> Sequence[Paper]:
+        """Papers of the last weeks of which anything was said, for those who want to know of risen ones."""
+        if not any(reader.subscriber.rising for reader in self._readers):
+            return ()
+        since = self._now - RISES_FOR
+        return [paper for paper in self._world.papers.papers([*self._observations]) if paper.first_seen >= since]
+
+    def _notice(self, paper: Paper) -> float:
+        if paper.key not in self._notices:
+            self._notices[paper.key] = expected_notice(paper, self._observations.get(paper.key, ()), self._now)
+        return self._notices[paper.key]
+
+    def _rising(self, reader: Reader) -> Iterator[Rise]:
+        """What took off since the reader's window began, and is not part of it; of what they would have been sent."""
+        since = reader.due.previous_at
+        if since not in self._risen:
+            self._risen[since] = find_rising(self._older, self._observations, since, self._now)
+        announced = self._announced_since(reader.since_seq)
+        wanted = {self._readings[place].paper.key for place, _ in self._wanted.of(reader.subscriber.id)}
+        for rise in self._risen[since]:
+            key = rise.paper.key
+            if key not in announced and key not in reader.sent and (reader.subscriber.trending or key in wanted):
+                yield rise
+
+    # What readers describe and like
+
+    @cached_property
+    def _corpus(self) -> Corpus:
+        recent = self._world.papers.recent(self._now - REMEMBERED, _BACKGROUND)
+        return Corpus([*(reading.paper for reading in self._readings), *recent])
+
+    @cached_property
+    def _meaning(self) -> Meaning:
+        return Meaning(self._corpus, self._world.embedder, self._world.papers.papers)
+
+
+def _learn(world: World, subscriber: Subscriber, corpus: Corpus) -> Taste | None:
+    said = world.feedback.of(subscriber.id)
+    if not said:
+        return None
+    papers = {paper.key: paper for paper in world.papers.papers([each.paper for each in said])}
+    more, less = (
+        [papers[each.paper] for each in said if each.more is wanted and each.paper in papers]
+        for wanted in (True, False)
+    )
+    return learn_taste(more, less, corpus)
+
+
+def _measure(meaning: Meaning, topics: Iterable[TopicFilter], readings: Sequence[Reading]) -> None:
+    """Tell each paper how near it is to what topics describe."""
+    abouts = dict.fromkeys(about for topic in topics for about in topic.abouts)
+    if not abouts:
+        return
+    measured = meaning.measure([*abouts], [reading.paper for reading in readings])
+    for place, reading in enumerate(readings):
+        reading.nearness = {about: nearness[place] for about, nearness in measured.items()}
+
+
+def _judge(panel: Panel, subscriber: Subscriber, reading: Reading, names: Sequence[str]) -> tuple[Judgement, ...]:
+    return tuple(topic.judge(reading) for topic in panel.topics(subscriber.id) if topic.topic.name in names)
+
+
+def _near_misses(panel: Panel, subscriber: Subscriber, readings: Iterable[Reading]) -> list[NearMiss]:
+    """The papers that a topic nearly wants, the best first."""
+    found = []
+    for reading in readings:
+        nearest = max(
+            (judged for topic in panel.topics(subscriber.id) if (judged := topic.judge(reading)).missing),
+            key=lambda judged: judged.strength + judged.follow,
+            default=None,
+        )
+        if nearest:
+            missed = NearMiss(paper=reading.paper, topic=nearest.topic, missing=nearest.missing)
+            found.append((-nearest.strength - nearest.follow, -reading.paper.published.timestamp(), missed))
+    return [missed for *_, missed in sorted(found, key=lambda each: (*each[:2], each[2].paper.key))]

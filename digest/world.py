@@ -1,0 +1,75 @@
+"""What a pass works with, what it was asked to do, and what it chooses."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from digest.collect.client import Client
+from digest.collect.limits import Limits
+from digest.match.panel import Panel
+from digest.model import Edition, Paper, PaperKey, Subscriber, SubscriberId, Wording
+from digest.ports import Embedder, FeedbackStore, Ledger, PaperStore, Source
+from digest.render.compile import Template
+
+
+class Write(Protocol):
+    """Writes summaries and translations; see `digest.wording.writer.write_wordings`."""
+
+    def __call__(
+        self, papers: Mapping[str, Sequence[Paper]], *, now: datetime, stop: Callable[[], bool]
+    ) -> tuple[str, ...]:
+        """Write what is missing of these papers, by language; returns problems."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Everything a pass works with, wired in ``digest.app``."""
+
+    sources: Sequence[Source]
+    subscribers: Sequence[Subscriber]
+    papers: PaperStore
+    ledger: Ledger
+    feedback: FeedbackStore
+    templates: Mapping[str, Template]
+    sender: str
+    """The From header: ``Paperround <digest@example.org>``."""
+    connect: Callable[[], Client]
+    """Makes the client through which all sources are read."""
+    limits: Limits
+    skipped: tuple[str, ...] = ()
+    """A line for each source that cannot be read with these settings."""
+    write: Write | None = None
+    """Has a language model write what papers lack, if one is configured."""
+    wordings: Callable[[Sequence[PaperKey], str], Mapping[PaperKey, Wording]] = lambda keys, language: {}  # noqa: ARG005
+    """What was written of papers in one language."""
+    embedder: Embedder | None = None
+    """Compares by meaning; words are compared without it."""
+    panel: Panel = field(default_factory=Panel)
+    """The topics of all subscribers, kept from pass to pass."""
+    catch_up: timedelta
+    """A send time older than this is not made up for."""
+    clock: Callable[[], datetime]
+    """Read for leases and retry times; what is due is decided by the pass's own ``now``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What a pass was asked to do."""
+
+    everyone: bool = False
+    """Also those whose send time has not come: today's edition goes out now."""
+    only: frozenset[SubscriberId] | None = None
+    collect: bool = True
+
+    def subscribers(self, world: World) -> list[Subscriber]:
+        """Those whom the pass is about."""
+        return [each for each in world.subscribers if self.only is None or each.id in self.only]
+
+
+class OwedEdition(NamedTuple):
+    """An edition with the announcements it covers: numbers over ``since_seq``, up to ``through_seq``."""
+
+    edition: Edition
+    since_seq: int
+    through_seq: int
