@@ -145,7 +145,7 @@ def choose_papers(
     panel = Panel([subscriber])
     readings = [Reading(paper) for paper in papers]
     meaning = Meaning(Corpus(papers), None, lambda keys: [paper for paper in papers if paper.key in keys])
-    _measure(meaning, panel.topics(subscriber.id), readings)
+    measure_nearness(meaning, panel.topics(subscriber.id), readings)
     wanted = panel.ask(readings)
 
     def notice(paper: Paper) -> float:
@@ -188,7 +188,7 @@ def weigh_paper(world: World, subscriber: Subscriber, paper: Paper, now: datetim
     corpus = Corpus([paper, *recent])
     meaning = Meaning(corpus, world.embedder, world.papers.papers)
     reading = Reading(paper)
-    _measure(meaning, topics, [reading])
+    measure_nearness(meaning, topics, [reading])
     judgements = tuple(topic.judge(reading) for topic in topics)
     taste = _learn(world, subscriber, corpus)
     observations = world.papers.observations(now - RISES_FOR, [paper.key])
@@ -230,7 +230,7 @@ class Batch:
         self._notices: dict[PaperKey, float] = {}
         self._risen: dict[datetime, Sequence[Rise]] = {}
         topics = (topic for reader in readers for topic in world.panel.topics(reader.subscriber.id))
-        _measure(self._meaning, topics, self._readings)
+        measure_nearness(self._meaning, topics, self._readings)
         self._wanted = world.panel.ask(self._readings)
 
     @property
@@ -349,7 +349,7 @@ def _learn(world: World, subscriber: Subscriber, corpus: Corpus) -> Taste | None
     return learn_taste(more, less, corpus)
 
 
-def _measure(meaning: Meaning, topics: Iterable[TopicFilter], readings: Sequence[Reading]) -> None:
+def measure_nearness(meaning: Meaning, topics: Iterable[TopicFilter], readings: Sequence[Reading]) -> None:
     """Tell each paper how near it is to what topics describe."""
     abouts = dict.fromkeys(about for topic in topics for about in topic.abouts)
     if not abouts:

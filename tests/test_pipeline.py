@@ -21,16 +21,12 @@ from digest.model import (
     Announcement,
     Delivery,
     DeliveryState,
-    Entry,
-    Message,
     Paper,
     PaperKey,
     Poll,
-    Receipt,
     Recorded,
     Schedule,
     Signals,
-    Subscriber,
     SubscriberId,
     Topic,
     Verdict,
@@ -38,56 +34,11 @@ from digest.model import (
 )
 from digest.pipeline import Listener, Report, run_pass
 from digest.service import Service
-from digest.world import Choice, World
+from digest.world import Choice
 from tests.builders import NOW, a_subscriber, an_entry
-from tests.worlds import a_world
+from tests.mornings import Morning
 
 DAY = timedelta(days=1)
-
-
-class FakeBackend:
-    """Keeps what it is given; a text in ``errors`` is raised for that recipient."""
-
-    def __init__(self) -> None:
-        self.sent: list[Message] = []
-        self.errors: dict[str, Exception] = {}
-
-    def deliver(self, message: Message, before_dot: Callable[[], None]) -> Receipt:
-        error = self.errors.get(message.recipient)
-        if isinstance(error, UncertainDeliverError):
-            before_dot()
-        if error:
-            raise error
-        before_dot()
-        self.sent.append(message)
-        return Receipt(250, "ok")
-
-    def close(self) -> None:
-        pass
-
-
-class Morning:
-    """A world whose clock and announcements the test moves on."""
-
-    def __init__(self, folder: Path, *subscribers: Subscriber) -> None:
-        self.now = NOW
-        self.backend = FakeBackend()
-        self.world: World = a_world(folder, clock=lambda: self.now, subscribers=subscribers)
-
-    def announce(self, *entries: Entry, source: str = "arxiv") -> None:
-        self.world.papers.record(Poll(source=source, verdict=Verdict.FRESH, entries=entries), self.now)
-
-    def run(self, *, everyone: bool = False) -> Report:
-        return run_pass(self.world, self.backend, self.now, Choice(everyone=everyone), Listener())
-
-    def titles(self) -> list[str]:
-        """The titles of all papers mailed so far, in order."""
-        return [
-            line.partition(". ")[2]
-            for message in self.backend.sent
-            for line in message.text.splitlines()
-            if "Invented Paper" in line and ". " in line
-        ]
 
 
 @pytest.fixture

@@ -102,6 +102,8 @@ def backtest(
         else:
             world, moment, span = build_world(config, read_clock), reference_time(now), _DAYS
         period = _read_period(world, subscriber.zone, moment, days or max(1, span))
+        for note in _measure(world, [subscriber, *([other] if other else [])], period):
+            errors.print(f"note: {escape(note)}")
     side = _ask(subscriber, config.settings.subscribers, period)
     before = _ask(other, against, period) if other and against else None
     if as_json:
@@ -186,6 +188,19 @@ def _read_period(world: "World", zone: ZoneInfo, now: datetime, span: int) -> Pe
             " --days looks further back",
         )
     return Period(zone, days, tuple(at for at, _ in stored), tuple(Reading(paper) for _, paper in stored))
+
+
+def _measure(world: "World", subscribers: "Sequence[Subscriber]", period: Period) -> tuple[str, ...]:
+    """Tell each paper how near it is to what the topics describe; returns what was not as one would expect."""
+    from digest.choose import measure_nearness
+    from digest.match.topics import compile_topics
+    from digest.rank.corpus import Corpus
+    from digest.rank.meaning import Meaning
+
+    meaning = Meaning(Corpus([reading.paper for reading in period.readings]), world.embedder, world.papers.papers)
+    topics = [topic for subscriber in subscribers for topic in compile_topics(subscriber)]
+    measure_nearness(meaning, topics, period.readings)
+    return meaning.notes
 
 
 def _ask(subscriber: "Subscriber", file: Path, period: Period) -> Side:

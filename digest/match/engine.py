@@ -64,9 +64,11 @@ class Engine:
         self._keywords = HashTable()
         """Number of each keyword, by the hash of its text."""
         self._new_keywords: dict[str, int] = {}
-        """The same for those that were added since papers were asked about."""
+        """First row of those that came up since papers were asked about."""
         self._others: dict[Node, int] = {}
         """Row of each node that is no keyword, those that a node is made of before it."""
+        self._category_sets: dict[tuple[str, ...], int] = {}
+        """Row of each set of categories of which one is wanted, by their patterns."""
         self._people = People()
         self.groups: list[_Groups] = []
         """The first group of each query, the second of those that have two, and so on."""
@@ -87,7 +89,8 @@ class Engine:
         """
         program = self._compile(query.wants)
         key = hash(program) & _MASK
-        for number in self._programs.numbers(key):
+        number = self._programs.first(key)
+        if number >= 0:
             self._dead -= not self._uses[number]
             self._uses[number] += 1
             return number
@@ -134,10 +137,22 @@ class Engine:
     def _compile(self, wants: Node) -> _Program:
         groups: list[tuple[int, ...]] = []
         none: list[int] = []
-        row = self._row
+        row, known = self._row, self._new_keywords.get
         for part in wants.parts if isinstance(wants, And) else (wants,):
-            if isinstance(part, Or) and part.parts and not isinstance(part.parts[0], Category):
-                groups.append(tuple([row(each) for each in part.parts]))
+            if isinstance(part, Or) and part.parts:
+                if isinstance(part.parts[0], Category):
+                    groups.append((self._category_set(part),))
+                else:
+                    groups.append(
+                        tuple(
+                            [
+                                known(each.text) or row(each)
+                                if type(each) is Word and each.scope is Scope.TEXT
+                                else row(each)
+                                for each in part.parts
+                            ]
+                        )
+                    )
             elif isinstance(part, Not):
                 unwanted = part.part
                 none += [row(each) for each in unwanted.parts] if isinstance(unwanted, Or) else [row(unwanted)]
@@ -149,19 +164,30 @@ class Engine:
 
     def _row(self, node: Node) -> int:
         if type(node) is Word:
-            number = self._new_keywords.get(node.text)
-            if number is None:
-                number = self._new_keywords[node.text] = self._keyword(node.text)
-            return 4 * number + _SCOPES[node.scope]
+            first = self._new_keywords.get(node.text)
+            if first is None:
+                first = self._new_keywords[node.text] = 4 * self._keyword(node.text)
+            # Compared first: members of an enumeration are slow to look up.
+            return first if node.scope is Scope.TEXT else first + _SCOPES[node.scope]
         row = self._others.get(node)
         return self._enter(node) if row is None else row
 
+    def _category_set(self, node: Or) -> int:
+        """Few sets of categories are asked for by many."""
+        if not all(type(part) is Category for part in node.parts):
+            return self._row(node)
+        key = tuple([part.pattern for part in node.parts if type(part) is Category])
+        known = self._category_sets.get(key)
+        if known is None:
+            known = self._category_sets[key] = self._row(node)
+        return known
+
     def _keyword(self, text: str) -> int:
         key = hash(text) & _MASK
-        for known in self._keywords.numbers(key):
-            return known
-        number = self._scanner.add(Keyword.parse(text))
-        self._keywords.add(key, number)
+        number = self._keywords.first(key)
+        if number < 0:
+            number = self._scanner.add(Keyword.parse(text))
+            self._keywords.add(key, number)
         return number
 
     def _enter(self, node: Node) -> int:
@@ -212,7 +238,7 @@ class Engine:
         more = np.frombuffer(b"".join(row.to_bytes(8 * width, "little") for row in others.values()), np.uint8)
         return _Block(slots, np.concatenate((packed, more.reshape(-1, 8 * width))).view(np.uint64))
 
-    def _read_others(
+    def _read_others(  # noqa: C901  a case for each kind
         self, readings: Sequence[Reading], slots: NDArray[np.intp], packed: NDArray[np.uint8]
     ) -> dict[int, int]:
         """Rows of the nodes that are no keywords, as far as any paper meets them, each as one number."""

@@ -51,8 +51,9 @@ class Name:
 
     def is_met_by(self, author: "Name") -> bool:
         """Whether an author may be the person with this name; a family name alone may be anyone's of the family."""
-        families = {family for given, family in self.readings if not given}
-        return self.same_as(author) or any(family in families for _, family in author.readings)
+        return self.same_as(author) or any(
+            not given and any(family == theirs for _, theirs in author.readings) for given, family in self.readings
+        )
 
 
 def _words(text: str) -> Words:

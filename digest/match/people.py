@@ -19,15 +19,15 @@ class People:
     """
 
     def __init__(self) -> None:
-        self._by_key: defaultdict[tuple[str, str], list[tuple[Name, int]]] = defaultdict(list)
+        self._by_key: defaultdict[str, list[tuple[Name, int]]] = defaultdict(list)
 
     def add(self, name: Name, number: int) -> None:
         """Follow someone."""
         for given, family in name.readings:
             for key in {_first(given), joined(given), _initial(given)}:
-                self._by_key[family, key].append((name, number))
+                self._by_key[f"{family} {key}"].append((name, number))
             if are_initials(given):
-                self._by_key[family, f"{_initial(given)}."].append((name, number))
+                self._by_key[f"{family} {_initial(given)}."].append((name, number))
 
     def find(self, readings: Sequence[Reading]) -> Iterator[tuple[int, int]]:
         """Number of the followed person, and place of the paper in the readings; a pair may come twice."""
@@ -43,27 +43,31 @@ class People:
 
     def _candidates(self, given: Words, family: str) -> Iterator[tuple[Name, int]]:
         if are_initials(given):
-            yield from self._by_key.get((family, _initial(given)), ())
+            yield from self._by_key.get(f"{family} {_initial(given)}", ())
         else:
             for key in {_first(given), joined(given), f"{_initial(given)}."}:
-                yield from self._by_key.get((family, key), ())
+                yield from self._by_key.get(f"{family} {key}", ())
         if given:
-            yield from self._by_key.get((family, ""), ())
+            yield from self._by_key.get(f"{family} ", ())
 
     def _may_be_followed(self, printed: str) -> bool:
-        """Whether a name has a key of anyone followed, as far as it is plainly printed; to take it apart takes longer."""
+        """Whether a name may have a key of anyone followed; to take it apart takes longer."""
         if not _PLAIN.fullmatch(printed):
             return True
         given = printed.lower().replace(".", " ").split()
         if len(given) < 2 or given[-1] in SUFFIXES:
             return True
-        family, known = "", self._by_key
+        family, first, known = "", given[0], self._by_key
         while len(given) > 1:
             family = given.pop() + family
-            first = given[0]
-            # A name with initials only has the key of its first one, which others have with a dot.
-            keys = (first, "".join(given), f"{first[0]}.", first[0], "")
-            if any((family, key) in known for key in keys):
+            if (
+                f"{family} {first}" in known
+                or f"{family} {first[0]}." in known
+                # One whose given names are initials has the key of the first, which others have with a dot.
+                or f"{family} {first[0]}" in known
+                or (len(given) > 1 and f"{family} {''.join(given)}" in known)
+                or f"{family} " in known
+            ):
                 return True
         return False
 

@@ -114,6 +114,11 @@ class _Row:
         """Of every word."""
         return self.hashes(self.starts[:-1], self.starts[1:])
 
+    def heads(self) -> Hashes:
+        """Of the first characters from every word on; of less, or of none, near the end."""
+        begin = self.starts[:-1]
+        return self.hashes(begin, np.minimum(begin + _HEAD, len(self.sums) - 1))
+
 
 class _Block:
     """The words of several texts, and what stands between them."""
@@ -202,7 +207,7 @@ class _Block:
         self._starts, self._ends = starts[kept], ends[kept]
         self.folded = self._row(_ALPHABET.folded, _ALPHABET.long_folded)
         self.closed = self._closed()
-        """Whether the blank before a word keeps it from being joined to the one before, if the keyword has none there."""
+        """Whether the blank before a word keeps it apart from the one before, unless the keyword has one there too."""
 
     def cased_row(self) -> _Row:
         """The words with their case."""
@@ -296,12 +301,11 @@ class _Forms:
             np.bitwise_or.at(self._head_lengths, all_numbers[numbers], bits)
         self._new, self._new_numbers = [], array("i")
 
-    def lengths_at(self, row: _Row, places: Places) -> NDArray[np.uint64]:
-        """Which lengths the long spellings have that may begin at each place; see ``_head_lengths``."""
-        lengths = np.zeros(len(places), np.uint64)
-        long = np.flatnonzero(places + _HEAD < len(row.sums))
-        known, numbers = self._heads.find(row.hashes(places[long], places[long] + _HEAD))
-        lengths[long[known]] = self._head_lengths[numbers]
+    def lengths_at(self, heads: Hashes) -> NDArray[np.uint64]:
+        """Which lengths the long spellings have that may begin so; see ``_head_lengths``."""
+        lengths = np.zeros(len(heads), np.uint64)
+        known, numbers = self._heads.find(heads)
+        lengths[known] = self._head_lengths[numbers]
         return lengths
 
     @property
@@ -369,14 +373,15 @@ class Scanner:
     def _scan_block(self, block: _Block) -> Iterator[_Hits]:
         if not len(block.texts):
             return
-        yield from self._scan_whole(block, block.folded, self._whole)
-        yield from self._scan_prefixes(block, block.folded, self._prefixes)
+        rows = [(block.folded, self._whole, self._prefixes)]
         if self._cased.lengths or self._cased_prefixes.lengths:
-            cased = block.cased_row()
-            yield from self._scan_whole(block, cased, self._cased)
-            yield from self._scan_prefixes(block, cased, self._cased_prefixes)
+            rows.append((block.cased_row(), self._cased, self._cased_prefixes))
+        for row, whole, prefixes in rows:
+            heads = row.heads()
+            yield from self._scan_whole(block, row, heads, whole)
+            yield from self._scan_prefixes(block, row, heads, prefixes)
 
-    def _scan_whole(self, block: _Block, row: _Row, forms: _Forms) -> Iterator[_Hits]:
+    def _scan_whole(self, block: _Block, row: _Row, heads: Hashes, forms: _Forms) -> Iterator[_Hits]:
         if not forms.lengths:
             return
         places, numbers = forms.table.find(row.pieces())
@@ -387,7 +392,7 @@ class Scanner:
         runs = block.run_ends(words)
         several = runs > words + 1
         words, runs = words[several], runs[several]
-        lengths = forms.lengths_at(row, starts[words])
+        lengths = forms.lengths_at(heads[words])
         # Spellings shorter than a head have few characters for several words.
         may_begin = (lengths > 0) | (starts[words + 2] - starts[words] < _HEAD)
         words, runs, lengths = words[may_begin], runs[may_begin], lengths[may_begin]
@@ -408,22 +413,32 @@ class Scanner:
             places, numbers = forms.table.find(row.hashes(starts[first], starts[end]))
             yield self._held(block, row, numbers, first[places], end[places] - 1)
 
-    def _scan_prefixes(self, block: _Block, row: _Row, forms: _Forms) -> Iterator[_Hits]:
+    def _scan_prefixes(self, block: _Block, row: _Row, heads: Hashes, forms: _Forms) -> Iterator[_Hits]:
         if not forms.lengths:
             return
         starts = row.starts
-        everywhere: Places = np.arange(len(starts) - 1)
-        lengths = forms.lengths_at(row, starts[:-1])
-        headed = np.flatnonzero(lengths)
-        lengths = lengths[headed]
-        firsts: list[Places] = []
-        ends: list[Places] = []
-        for length in forms.lengths:
-            words = headed[_has_bit(lengths, np.full(len(headed), length))] if length >= _HEAD else everywhere
-            words = words[starts[words] + length < len(row.sums)]
+        words: Places = np.arange(len(starts) - 1)
+        firsts = [words for length in forms.lengths if length < _HEAD]
+        ends = [starts[:-1] + length for length in forms.lengths if length < _HEAD]
+        lengths = forms.lengths_at(heads)
+        words = np.flatnonzero(lengths)
+        lengths = lengths[words]
+        late = words[_has_bit(lengths, np.full(len(words), _LAST_BIT))]
+        firsts += [late for length in forms.lengths if length >= _LAST_BIT]
+        ends += [starts[late] + length for length in forms.lengths if length >= _LAST_BIT]
+        lengths &= np.uint64((1 << _LAST_BIT) - 1)
+        while len(words := words[lengths > 0]):
+            lengths = lengths[lengths > 0]
+            # The lowest bit of each, which a float holds exactly.
+            lowest = lengths & (~lengths + np.uint64(1))
             firsts.append(words)
-            ends.append(starts[words] + length)
+            ends.append(starts[words] + np.log2(lowest.astype(np.float64)).astype(np.intp))
+            lengths = lengths ^ lowest
+        if not firsts:
+            return
         first, end = np.concatenate(firsts), np.concatenate(ends)
+        within = end < len(row.sums)
+        first, end = first[within], end[within]
         places, numbers = forms.table.find(row.hashes(starts[first], end))
         first = first[places]
         last = np.searchsorted(starts, end[places], "left") - 1

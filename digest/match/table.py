@@ -1,7 +1,5 @@
 """A growing table from 64-bit hashes to numbers, asked for whole arrays at once."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,14 +41,13 @@ class HashTable:
         self._place(keys, numbers)
         self._count += len(keys)
 
-    def numbers(self, key: int) -> Iterator[int]:
-        """The numbers of one hash."""
-        numbers = self._numbers
+    def first(self, key: int) -> int:
+        """The number that was entered first for one hash, or -1."""
+        keys, numbers = self._keys, self._numbers
         at = (key * _SPREAD & _MASK) >> self._shift
-        while (number := int(numbers[at])) >= 0:
-            if self._keys[at] == key:
-                yield number
+        while (number := int(numbers[at])) >= 0 and keys[at] != key:
             at = (at + 1) & self._last
+        return number
 
     def find(self, keys: Hashes) -> tuple[Places, Numbers]:
         """Places in ``keys`` and numbers, for every number of every key that is known."""

@@ -12,7 +12,7 @@ from itertools import accumulate
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _MARKS = "\u0300-\u036f"
 # A word of its own, and not the NET that other texts write.
-NET = re.compile(r"(?<![\w.])\.(?i:net)(?![\w.])")
+NET = re.compile(r"(?<![\w.])\.(?i:net)(?!\.?\w)")
 _WORD = re.compile(rf"{NET.pattern}|[{_CJK}]|(?:[^\W_{_CJK}]|[{_MARKS}])+(?:\+\+|#)?")
 # What may stand between the words of a keyword: blanks, hyphens, slashes, quotes; a dot or & only inside "GPT-3.5" and
 # "R&D". Anything else, such as the end of a sentence, a bracket or an operator, ends it.
@@ -23,6 +23,7 @@ NEVER_JOINED = frozenset(
     """a an and any are as at be by can do for from has if in into is it its let no nor not of off on or our out per
     so that the their this to too two up us via was we who with""".split()  # noqa: SIM905
 )
+_PLAIN = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+)*\*?")
 _SINGULAR_IN_S = frozenset(["lens", "means", "news", "series", "species", "always", "perhaps", "physics"])
 
 
@@ -121,7 +122,7 @@ class Words:
         return None
 
     def places(self, keyword: "Keyword") -> Iterator[tuple[int, int]]:
-        """Numbers of the first and the last word of every place where the keyword stands, one spelling after another."""
+        """First and last word, by number, of every place where the keyword stands, one spelling after another."""
         joined = self.cased if keyword.is_acronym else self.folded
         for form in keyword.forms:
             for first, last in joined.find(form, open_end=keyword.is_prefix):
@@ -192,6 +193,13 @@ class Keyword:
         Raises:
             ValueError: Nothing in it is a letter or a digit.
         """
+        if _PLAIN.fullmatch(text) and not text.isupper():
+            # Most are so plain that they need not be taken apart character by character.
+            is_prefix = text.endswith("*")
+            *first, last = text.lower().rstrip("*").replace("-", " ").split(" ")
+            stem = "".join(first)
+            forms = (stem + last,) if is_prefix else tuple([stem + form for form in _number_forms(last)])
+            return cls(text, forms, frozenset(accumulate(map(len, first))), is_prefix, is_acronym=False)
         is_prefix = text.rstrip().endswith("*")
         words = Words(unicodedata.normalize("NFC", text))
         if not words.spans:
@@ -199,7 +207,7 @@ class Keyword:
         is_acronym = text.isupper() and len(words.cased.text) <= 5 and not words.cased.text.startswith(".")
         joined = words.cased if is_acronym else words.folded
         if is_prefix:
-            forms: tuple[str, ...] = (joined.text,)
+            forms = (joined.text,)
         elif is_acronym:
             forms = (joined.text, joined.text + "s")
         else:

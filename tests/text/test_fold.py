@@ -117,3 +117,30 @@ def test_what_is_found_folds_to_what_was_sought(text: str, keyword: str) -> None
 
     if span and not parsed.is_prefix:
         assert Words(text[span[0] : span[1]]).find(parsed) == (0, span[1] - span[0])
+
+
+@given(st.from_regex(r"[A-Za-z]{1,8}([ -][A-Za-z]{1,8}){0,3}\*?", fullmatch=True))
+def test_a_plain_keyword_is_read_as_one_that_has_to_be_taken_apart(text: str) -> None:
+    plain, other = Keyword.parse(text), Keyword.parse(f" {text}")
+
+    assert (plain.forms, plain.splits, plain.is_prefix, plain.is_acronym) == (
+        other.forms,
+        other.splits,
+        other.is_prefix,
+        other.is_acronym,
+    )
+
+
+@pytest.mark.parametrize(
+    ("keyword", "text", "is_found"),
+    [
+        (".NET", "an app in .NET.", True),
+        (".NET", "an app in .Net", True),
+        (".net", "(.NET)", True),
+        (".NET", "a NET gain", False),
+        ("NET", "an app in .NET", False),
+        (".NET", "ASP.NET", False),
+    ],
+)
+def test_dot_net_is_a_word_of_its_own(keyword: str, text: str, is_found: bool) -> None:
+    assert (Words(text).find(Keyword.parse(keyword)) is not None) is is_found
