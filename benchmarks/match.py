@@ -230,17 +230,20 @@ def measure(papers: Sequence[Paper], sizes: Sequence[int]) -> dict[str, Any]:
     begin = time.process_time()
     for query in drawn[:small]:
         engine.add(query)
+    engine.settle()
     figures["build_us_small"] = (time.process_time() - begin) / small * 1e6
     small_s, _ = ask(engine, papers)
     begin = time.process_time()
     for query in drawn[small:]:
         engine.add(query)
+    engine.settle()
     figures["build_us"] = (time.process_time() - begin) / (large - small) * 1e6
     large_s, _ = ask(engine, papers)
     late = list(filters.draw(1_000))
     begin = time.process_time()
     for query in late:
         engine.add(query)
+    engine.settle()
     figures["add_us"] = (time.process_time() - begin) / len(late) * 1e6
     return {
         "papers": len(papers),

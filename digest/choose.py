@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -190,7 +190,7 @@ def weigh_paper(world: World, subscriber: Subscriber, paper: Paper, now: datetim
     reading = Reading(paper)
     measure_nearness(meaning, topics, [reading])
     judgements = tuple(topic.judge(reading) for topic in topics)
-    taste = _learn(world, subscriber, corpus)
+    taste = _learn(world, subscriber, lambda: corpus)
     observations = world.papers.observations(now - RISES_FOR, [paper.key])
     wanting = tuple(judgement for judgement in judgements if judgement.wants)
     candidate = Candidate(
@@ -229,14 +229,14 @@ class Batch:
         self._replaced: dict[int, frozenset[PaperKey]] = {}
         self._notices: dict[PaperKey, float] = {}
         self._risen: dict[datetime, Sequence[Rise]] = {}
-        topics = (topic for reader in readers for topic in world.panel.topics(reader.subscriber.id))
-        measure_nearness(self._meaning, topics, self._readings)
-        self._wanted = world.panel.ask(self._readings)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
+        topics = [topic for reader in readers for topic in world.panel.topics(reader.subscriber.id)]
+        self.notes: tuple[str, ...] = ()
         """What was not as readers or the operator would expect."""
-        return self._meaning.notes
+        if any(topic.abouts for topic in topics):
+            meaning = Meaning(self._corpus, world.embedder, world.papers.papers)
+            measure_nearness(meaning, topics, self._readings)
+            self.notes = meaning.notes
+        self._wanted = world.panel.ask(self._readings)
 
     def edition(self, reader: Reader, missing: tuple[str, ...]) -> Edition:
         """Choose what one reader gets."""
@@ -250,7 +250,7 @@ class Batch:
             for place, names in self._wanted.of(subscriber.id)
             if (reading := self._readings[place]).paper.key in eligible
         ]
-        taste = _learn(self._world, subscriber, self._corpus)
+        taste = _learn(self._world, subscriber, lambda: self._corpus)
         liking = taste.score([reading.paper for reading, _ in candidates]) if taste else [0.0] * len(candidates)
         near = (self._readings[place] for place in self._wanted.near_misses(subscriber.id))
         return select_edition(
@@ -332,12 +332,8 @@ class Batch:
         recent = self._world.papers.recent(self._now - REMEMBERED, _BACKGROUND)
         return Corpus([*(reading.paper for reading in self._readings), *recent])
 
-    @cached_property
-    def _meaning(self) -> Meaning:
-        return Meaning(self._corpus, self._world.embedder, self._world.papers.papers)
 
-
-def _learn(world: World, subscriber: Subscriber, corpus: Corpus) -> Taste | None:
+def _learn(world: World, subscriber: Subscriber, corpus: Callable[[], Corpus]) -> Taste | None:
     said = world.feedback.of(subscriber.id)
     if not said:
         return None
@@ -346,7 +342,7 @@ def _learn(world: World, subscriber: Subscriber, corpus: Corpus) -> Taste | None
         [papers[each.paper] for each in said if each.more is wanted and each.paper in papers]
         for wanted in (True, False)
     )
-    return learn_taste(more, less, corpus)
+    return learn_taste(more, less, corpus())
 
 
 def measure_nearness(meaning: Meaning, topics: Iterable[TopicFilter], readings: Sequence[Reading]) -> None:

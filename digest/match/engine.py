@@ -46,13 +46,15 @@ PAPERS_AT_ONCE = 1024
 """So many papers are asked about at a time, that the rows of all leaves stay in the processor's cache."""
 _QUERIES_AT_ONCE = 8192
 _SCOPES = {Scope.TEXT: 0, Scope.TITLE: 1, Scope.ABSTRACT: 2, Scope.VENUE: 3}
+_EVERYONE = -1
+"""Row of all papers."""
 _MASK = (1 << 64) - 1
 
 _Program = tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]
 """The groups of rows of each of which a query requires one, and the rows that it excludes.
 
-Keywords have the numbers from 0, four each, one a scope; whatever else has those from -2 downwards: Python hashes -1
-and -2 alike.
+Keywords have the numbers from 0, four each, one a scope; -1 is everybody's, and whatever else has those from -3
+downwards: Python hashes -1 and -2 alike.
 """
 
 
@@ -61,7 +63,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._scanner = Scanner()
-        self._keywords = HashTable()
+        self._keywords = HashTable(fill=0.75)
         """Number of each keyword, by the hash of its text."""
         self._new_keywords: dict[str, int] = {}
         """First row of those that came up since papers were asked about."""
@@ -71,9 +73,10 @@ class Engine:
         """Row of each set of categories of which one is wanted, by their patterns."""
         self._people = People()
         self.groups: list[_Groups] = []
-        """The first group of each query, the second of those that have two, and so on."""
+        """The first group of each query with one more row that it requires; the second group of those that have two;
+        and so on."""
         self.none = _Groups()
-        self._programs = HashTable()
+        self._programs = HashTable(fill=0.75)
         self._uses = array("i")
         """How often each query was added."""
         self._dead = 0
@@ -97,7 +100,12 @@ class Engine:
         number = len(self._uses)
         self._uses.append(1)
         self._programs.add(key, number)
-        groups, none = program
+        (first, *groups), none = program
+        # Half of all queries require one row besides, mostly of their categories.
+        alone = next((group for group in groups if len(group) == 1), (_EVERYONE,))
+        if alone in groups:
+            groups.remove(alone)
+        groups.insert(0, first + alone)
         while len(self.groups) < len(groups):
             self.groups.append(_Groups())
         for together, group in zip(self.groups, groups, strict=False):
@@ -114,10 +122,14 @@ class Engine:
             if self._dead > 1_000 + len(self._uses) // 10:
                 self._forget_dead()
 
-    def ask(self, readings: Sequence[Reading]) -> "Answer":
-        """Ask every query about every paper."""
+    def settle(self) -> None:
+        """Make what was added ready to be asked; `ask` does so itself."""
         self._scanner.settle()
         self._new_keywords.clear()
+
+    def ask(self, readings: Sequence[Reading]) -> "Answer":
+        """Ask every query about every paper."""
+        self.settle()
         blocks = [readings[at : at + PAPERS_AT_ONCE] for at in range(0, len(readings), PAPERS_AT_ONCE)]
         return Answer(self, [self._read(block) for block in blocks])
 
@@ -159,7 +171,7 @@ class Engine:
             else:
                 groups.append((row(part),))
         if not groups:
-            groups.append((row(Not(Or(()))),))
+            groups.append((_EVERYONE,))
         return tuple(groups), tuple(none)
 
     def _row(self, node: Node) -> int:
@@ -202,7 +214,7 @@ class Engine:
                     self._row(Word(text, scope))
             case _:
                 pass
-        row = self._others[node] = -2 - len(self._others)
+        row = self._others[node] = -3 - len(self._others)
         if isinstance(node, Author):
             self._people.add(Name.parse(node.name), row)
         return row
@@ -225,7 +237,7 @@ class Engine:
         in_text = fields < 2
         rows = np.concatenate((4 * keywords + 1 + fields, 4 * keywords[in_text]))
         places = np.concatenate((places, places[in_text]))
-        slots: NDArray[np.intp] = np.zeros(4 * len(self._scanner) + len(self._others) + 1, np.intp)
+        slots: NDArray[np.int32] = np.zeros(4 * len(self._scanner) + len(self._others) + 2, np.int32)
         slots[rows] = 1
         hit = np.flatnonzero(slots)
         slots[hit] = np.arange(1, len(hit) + 1)
@@ -239,7 +251,7 @@ class Engine:
         return _Block(slots, np.concatenate((packed, more.reshape(-1, 8 * width))).view(np.uint64))
 
     def _read_others(  # noqa: C901  a case for each kind
-        self, readings: Sequence[Reading], slots: NDArray[np.intp], packed: NDArray[np.uint8]
+        self, readings: Sequence[Reading], slots: NDArray[np.int32], packed: NDArray[np.uint8]
     ) -> dict[int, int]:
         """Rows of the nodes that are no keywords, as far as any paper meets them, each as one number."""
         found: defaultdict[int, int] = defaultdict(int)
@@ -260,7 +272,7 @@ class Engine:
         def ask_each(leaf: Leaf, candidates: int) -> int:
             return sum(1 << at for at, each in enumerate(readings) if candidates >> at & 1 and meets(leaf, each))
 
-        everyone = (1 << len(readings)) - 1
+        everyone = found[_EVERYONE] = (1 << len(readings)) - 1
         for node, row in self._others.items():
             match node:
                 case Author():
@@ -292,18 +304,29 @@ class Engine:
 class _Block:
     """What up to `PAPERS_AT_ONCE` papers say."""
 
-    slots: NDArray[np.intp]
+    slots: NDArray[np.int32]
     """Which of the rows belongs to each number; 0 where no paper is hit."""
     rows: Rows
     """The first is empty."""
 
 
-@dataclass(frozen=True, slots=True)
 class Answer:
     """Which of the papers asked about meet each query."""
 
-    engine: Engine
-    blocks: Sequence[_Block]
+    def __init__(self, engine: Engine, blocks: Sequence["_Block"]) -> None:
+        """Keep what the papers say; queries are evaluated when they are asked for."""
+        self.engine = engine
+        self.blocks = blocks
+        self._page = 0, np.zeros((0, 0), np.uint64)
+
+    def places(self, number: int) -> list[int]:
+        """Which papers meet one query; those of its neighbours, which are mostly asked for next, cost little more."""
+        begin, rows = self._page
+        if not begin <= number < begin + len(rows):
+            begin = number - number % _QUERIES_AT_ONCE
+            rows = self.rows(begin, min(begin + _QUERIES_AT_ONCE, len(self.engine)))
+            self._page = begin, rows
+        return places(rows[number - begin])
 
     def rows(self, first: int, last: int) -> Rows:
         """A row of bits for each query from ``first`` to before ``last``, those that were removed among them.
@@ -326,7 +349,9 @@ class Answer:
                 if number:
                     result[queries - begin] &= _any_of(block, groups)
                 else:
-                    result[queries - begin] = _any_of(block, groups)
+                    found = _any_of(block, groups[:, :-1])
+                    found &= _any_of(block, groups[:, -1:])
+                    result[queries - begin] = found
         for queries, groups in self.engine.none.between(begin, end):
             result[queries - begin] &= ~_any_of(block, groups)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from digest.match.engine import Answer, Engine, places
+from digest.match.engine import Answer, Engine
 from digest.match.query import And, Not, Or, Query, normal
 from digest.match.topics import Reading, TopicFilter, asks_for_words, compile_topics, required
 from digest.model import Subscriber, SubscriberId
@@ -89,7 +89,7 @@ class Wanted:
             raise self.refused[subscriber]
         found: dict[int, tuple[str, ...]] = {}
         for asked in self.members[subscriber][1]:
-            for place in places(self.answer.rows(asked.wants, asked.wants + 1)[0]):
+            for place in self.answer.places(asked.wants):
                 found[place] = (*found.get(place, ()), asked.filter.topic.name)
         return sorted(found.items())
 
@@ -97,9 +97,9 @@ class Wanted:
         """Places of the papers that no topic wants, and that one topic would want but for one missing part."""
         wanted, nearly = set[int](), set[int]()
         for asked in self.members[subscriber][1]:
-            wanted.update(places(self.answer.rows(asked.wants, asked.wants + 1)[0]))
+            wanted.update(self.answer.places(asked.wants))
             if asked.nearly is not None:
-                nearly.update(places(self.answer.rows(asked.nearly, asked.nearly + 1)[0]))
+                nearly.update(self.answer.places(asked.nearly))
         return sorted(nearly - wanted)
 
 

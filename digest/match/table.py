@@ -9,44 +9,50 @@ Places = NDArray[np.intp]
 
 _SPREAD = 0x9E3779B97F4A7C15
 """2**64 divided by the golden ratio: its product's high bits depend on every bit of a hash (Knuth, TAOCP 6.4)."""
-_MASK = (1 << 64) - 1
+_HALF = (1 << 32) - 1
 
 
 class HashTable:
-    """Open addressing with linear probing, kept at most half full; one hash may stand for several numbers.
+    """Open addressing with linear probing; one hash may stand for several numbers.
 
     12 bytes a slot, and no Python object an entry.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, fill: float = 0.5) -> None:
+        """Make an empty one.
+
+        Args:
+            fill: Share of the slots that may be taken, from 0.1 to 0.9: the more, the smaller and the slower.
+        """
+        self._fill = fill
         self._count = 0
-        self._make_room(6)
+        self._make_room(16)
 
     def add(self, key: int, number: int) -> None:
         """Enter one more number, from 0, for a hash from 0 to 2**64 - 1."""
-        if 2 * (self._count + 1) > len(self._keys):
+        if self._count + 1 > self._most:
             self._grow(1)
-        numbers = self._numbers
-        at = (key * _SPREAD & _MASK) >> self._shift
+        numbers, slots = self._numbers, self._slots
+        at = (key * _SPREAD >> 32 & _HALF) * slots >> 32
         while numbers[at] >= 0:
-            at = (at + 1) & self._last
+            at = (at + 1) % slots
         self._keys[at] = key
         numbers[at] = number
         self._count += 1
 
     def add_all(self, keys: Hashes, numbers: Numbers) -> None:
         """Enter many."""
-        if 2 * (self._count + len(keys)) > len(self._keys):
+        if self._count + len(keys) > self._most:
             self._grow(len(keys))
         self._place(keys, numbers)
         self._count += len(keys)
 
     def first(self, key: int) -> int:
         """The number that was entered first for one hash, or -1."""
-        keys, numbers = self._keys, self._numbers
-        at = (key * _SPREAD & _MASK) >> self._shift
+        keys, numbers, slots = self._keys, self._numbers, self._slots
+        at = (key * _SPREAD >> 32 & _HALF) * slots >> 32
         while (number := int(numbers[at])) >= 0 and keys[at] != key:
-            at = (at + 1) & self._last
+            at = (at + 1) % slots
         return number
 
     def find(self, keys: Hashes) -> tuple[Places, Numbers]:
@@ -61,7 +67,7 @@ class HashTable:
             same = np.flatnonzero(self._keys.take(at) == keys.take(asked))
             places.append(asked[same])
             numbers.append(found[same])
-            at = (at + 1) & self._last
+            at = (at + 1) % self._slots
             found = self._numbers.take(at)
             taken = np.flatnonzero(found >= 0)
             asked, at, found = asked[taken], at[taken], found[taken]
@@ -75,7 +81,7 @@ class HashTable:
         keys, numbers = self._keys[filled], self._numbers[filled]
         kept = alive[numbers]
         self._count = 0
-        self._make_room(6)
+        self._make_room(16)
         self.add_all(keys[kept], numbers[kept])
 
     @property
@@ -87,18 +93,20 @@ class HashTable:
         return self._count
 
     def _start(self, keys: Hashes) -> Places:
-        return (keys * np.uint64(_SPREAD) >> np.uint64(self._shift)).astype(np.intp)
+        # A half of the bits, spread over the slots by a multiplication in place of a division.
+        high = (keys * np.uint64(_SPREAD)) >> np.uint64(32)
+        return (high * np.uint64(self._slots) >> np.uint64(32)).astype(np.intp)
 
-    def _make_room(self, bits: int) -> None:
-        self._shift = 64 - bits
-        self._last = (1 << bits) - 1
-        self._keys: Hashes = np.zeros(1 << bits, np.uint64)
-        self._numbers: Numbers = np.full(1 << bits, -1, np.int32)
+    def _make_room(self, slots: int) -> None:
+        self._slots = slots
+        self._most = int(self._fill * slots)
+        self._keys: Hashes = np.zeros(slots, np.uint64)
+        self._numbers: Numbers = np.full(slots, -1, np.int32)
 
     def _grow(self, more: int) -> None:
         filled = np.flatnonzero(self._numbers >= 0)
         keys, numbers = self._keys[filled], self._numbers[filled]
-        self._make_room((2 * (self._count + more)).bit_length())
+        self._make_room(int(1.4 * (self._count + more) / self._fill) + 16)
         self._place(keys, numbers)
 
     def _place(self, keys: Hashes, numbers: Numbers) -> None:
@@ -114,4 +122,4 @@ class HashTable:
             self._keys[places[is_placed]] = keys[settled]
             self._numbers[places[is_placed]] = numbers[settled]
             waiting = waiting[~is_placed]
-            at[waiting] = (at[waiting] + 1) & self._last
+            at[waiting] = (at[waiting] + 1) % self._slots

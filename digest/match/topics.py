@@ -149,20 +149,21 @@ class TopicFilter:
 
     def judge(self, reading: Reading) -> Judgement:
         """Ask every required part, also after one has objected, so that a reader sees all reasons."""
-        parts = required(self.query)
-        met = {part: meets(part, reading) for part in parts}
-        missed = [part for part in parts if not met[part]]
-        evidence = tuple(dict.fromkeys(hit for part in parts if met[part] for hit in _evidence(part, reading)))
-        objections = tuple(_objection(part, reading) for part in missed)
-        others = any(met[part] and asks_for_words(part) for part in parts)
+        hits = _Hits(reading)
+        met: list[Node] = []
+        missed: list[Node] = []
+        for part in required(self.query):
+            (met if _is_met(part, hits) else missed).append(part)
+        objections = tuple(_objection(part, hits) for part in missed)
+        is_near = len(missed) == 1 and asks_for_words(missed[0]) and any(map(asks_for_words, met))
         return Judgement(
             topic=self.topic.name,
-            evidence=evidence,
-            strength=sum(_weight(part, reading, are_authors=False) for part in parts),
-            follow=sum(_weight(part, reading, are_authors=True) for part in parts),
-            lowered_by=tuple(hit for part in self.query.less for hit in _evidence(part, reading)),
+            evidence=tuple(dict.fromkeys(hit for part in met for hit in _evidence(part, hits))),
+            strength=sum(_weight(part, hits, are_authors=False) for part in met),
+            follow=sum(_weight(part, hits, are_authors=True) for part in met),
+            lowered_by=tuple(hit for part in self.query.less for hit in _evidence(part, hits)),
             objections=objections,
-            missing=objections[0].missing if len(missed) == 1 and others and asks_for_words(missed[0]) else "",
+            missing=objections[0].missing if is_near else "",
         )
 
 
@@ -184,15 +185,33 @@ def required(query: Query) -> tuple[Node, ...]:
 
 def meets(node: Node, reading: Reading) -> bool:
     """Whether a paper meets a node."""
+    return _is_met(node, _Hits(reading))
+
+
+class _Hits:
+    """What leaves hit in one paper, each sought once, as one judgement asks for it several times."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self._found: dict[int, tuple[Evidence, ...]] = {}
+
+    def of(self, leaf: Leaf) -> tuple[Evidence, ...]:
+        found = self._found.get(id(leaf))
+        if found is None:
+            found = self._found[id(leaf)] = tuple(_seek(leaf, self.reading))
+        return found
+
+
+def _is_met(node: Node, hits: _Hits) -> bool:
     match node:
         case And(parts):
-            return all(meets(part, reading) for part in parts)
+            return all(_is_met(part, hits) for part in parts)
         case Or(parts):
-            return any(meets(part, reading) for part in parts)
+            return any(_is_met(part, hits) for part in parts)
         case Not(part):
-            return not meets(part, reading)
+            return not _is_met(part, hits)
         case _:
-            return next(_seek(node, reading), None) is not None
+            return bool(hits.of(node))
 
 
 keyword = lru_cache(maxsize=100_000)(Keyword.parse)
@@ -260,31 +279,31 @@ def is_source(wanted: str, name: str) -> bool:
     return name == wanted or (name.startswith(wanted) and not name[len(wanted)].isalnum())
 
 
-def _weight(node: Node, reading: Reading, *, are_authors: bool) -> float:
+def _weight(node: Node, hits: _Hits, *, are_authors: bool) -> float:
     match node:
         case And(parts):
-            return sum(_weight(part, reading, are_authors=are_authors) for part in parts) if meets(node, reading) else 0
+            return sum(_weight(part, hits, are_authors=are_authors) for part in parts) if _is_met(node, hits) else 0
         case Or(parts):
-            return max((_weight(part, reading, are_authors=are_authors) for part in parts), default=0)
+            return max((_weight(part, hits, are_authors=are_authors) for part in parts), default=0)
         case Not() | Category() | Listed():
             return 0
         case _ if isinstance(node, Author) is are_authors:
             boost = 1.0 if isinstance(node, About) else node.boost
-            return boost * max((_WEIGHTS[hit.field] for hit in _seek(node, reading)), default=0)
+            return boost * max((_WEIGHTS[hit.field] for hit in hits.of(node)), default=0)
         case _:
             return 0
 
 
-def _evidence(node: Node, reading: Reading) -> Iterator[Evidence]:
+def _evidence(node: Node, hits: _Hits) -> Iterator[Evidence]:
     match node:
         case And(parts) | Or(parts):
             for part in parts:
-                if meets(part, reading):
-                    yield from _evidence(part, reading)
+                if _is_met(part, hits):
+                    yield from _evidence(part, hits)
         case Not():
             pass
         case _:
-            yield from _seek(node, reading)
+            yield from hits.of(node)
 
 
 def asks_for_words(node: Node) -> bool:
@@ -292,20 +311,20 @@ def asks_for_words(node: Node) -> bool:
     return not isinstance(node, Not) and any(isinstance(leaf, Word | Near | Pattern | Author) for leaf in leaves(node))
 
 
-def _objection(node: Node, reading: Reading) -> Objection:
+def _objection(node: Node, hits: _Hits) -> Objection:
     parts = node.parts if isinstance(node, Or) else (node,)
     wanted = ", ".join(_said(part) for part in parts)
     written = print_node(node)
     match parts:
         case [Not(part)]:
-            hits = [f"“{hit.found}” in the {hit.field}" for hit in _evidence(part, reading)]
-            return Objection(f"{', '.join(hits) or print_node(part)} is excluded")
+            found = [f"“{hit.found}” in the {hit.field}" for hit in _evidence(part, hits)]
+            return Objection(f"{', '.join(found) or print_node(part)} is excluded")
         case [About() as about]:
-            nearness = reading.nearness.get(about)
+            nearness = hits.reading.nearness.get(about)
             near = f"{nearness.score:.2f}, and {nearness.threshold:.2f} is asked for" if nearness else "not known"
             return Objection(f"how near it is to “{about.text}” is {near}", written)
         case _ if all(isinstance(part, Category) for part in parts):
-            known = ", ".join(f"“{category}”" for category in reading.paper.categories)
+            known = ", ".join(f"“{category}”" for category in hits.reading.paper.categories)
             return Objection(f"categories {known or 'are unknown'}, not {wanted}", written)
         case _ if all(isinstance(part, Author) for part in parts):
             return Objection(f"none of {wanted} is among the authors", written)

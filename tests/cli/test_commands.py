@@ -10,7 +10,10 @@ from tests.cli.home import FRIDAY, SATURDAY, Home, address, arxiv, reader
 from tests.collect.evil_http import Answer, EvilHttp
 from tests.deliver.evil_smtp import EvilSmtp
 
-COMMANDS = ["init", "check", "collect", "preview", "run", "serve", "explain", "status", "demo"]
+COMMANDS = [
+    "init", "check", "collect", "preview", "run", "serve", "explain", "backtest", "import-query", "feedback", "status",
+    "demo",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
