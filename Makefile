@@ -1,8 +1,9 @@
 # Everything is set up in .venv, of this checkout alone; needs Python >= 3.11, make and a package index.
 PYTHON ?= python3
 BIN := .venv/bin
+BENCHMARKS := match relevance trending daily_papers queries collect links latex
 
-.PHONY: help demo test soak golden screenshots check format clean
+.PHONY: help demo test soak golden screenshots bench check format clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -36,6 +37,12 @@ screenshots: .venv/ready  ## the pictures of the README, anew from the demo; nee
 	@cp var/screenshots/inbox/01-vision-group.html var/screenshots/digest.html
 	@$(BIN)/python docs/screenshots.py var/screenshots/digest.html --out docs/images --width 640 --scheme light --height 1180
 	@$(BIN)/python docs/screenshots.py var/screenshots/digest.html --out docs/images --width 360 --scheme dark --height 1180
+
+bench: .venv/ready-dev  ## the benchmarks with their figures, as JSON; needs recorded data, see benchmarks/README.md
+	@echo "records: $${DIGEST_REAL_DATA:-DIGEST_REAL_DATA is not set, benchmarks/README.md says where they are sought then}"
+	@failed=; for name in $(BENCHMARKS); do \
+	  echo "== $$name"; $(BIN)/python benchmarks/$$name.py --json || failed="$$failed $$name"; \
+	done; test -z "$$failed" || { echo "not measured:$$failed" >&2; exit 1; }
 
 check: .venv/ready-dev  ## format, lint, types, layers, docs, workflows
 	$(BIN)/ruff format --check .

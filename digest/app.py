@@ -356,7 +356,7 @@ class LiveWorld:
                 self._world = replace(
                     self._world,
                     sources=build_sources(self.config),
-                    skipped=skipped_sources(self.config),
+                    skipped=(*skipped_sources(self.config), *_load_embedder(self.config.settings)[1]),
                     subscribers=self.config.roster.subscribers,
                     templates=self.config.templates,
                 )

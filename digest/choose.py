@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -11,11 +11,11 @@ from digest.errors import DigestError, StoreError
 from digest.match.panel import Panel
 from digest.match.query import About
 from digest.match.topics import Judgement, Reading, TopicFilter, compile_topics
-from digest.model import Edition, NearMiss, Observation, Paper, PaperKey, Rise, Score, Sent, Subscriber
+from digest.model import Edition, NearMiss, Observation, Paper, PaperKey, Rise, Score, Subscriber
 from digest.rank.corpus import Corpus
-from digest.rank.meaning import Meaning
+from digest.rank.meaning import Meaning, NearnessOf
 from digest.rank.score import Candidate, score_candidate
-from digest.rank.select import carried_over, select_edition
+from digest.rank.select import select_edition
 from digest.rank.taste import Taste, learn_taste
 from digest.rank.trending import expected_notice, find_rising
 from digest.schedule.due import Due, due_edition, edition_now
@@ -42,14 +42,14 @@ def due(world: World, subscriber: Subscriber, now: datetime, *, everyone: bool =
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A subscriber who is due, and what they were sent."""
+    """A subscriber who is due, and from where on."""
 
     subscriber: Subscriber
     due: Due
     since_seq: int
     """They are owed what was announced after this number."""
-    sent: frozenset[PaperKey]
-    history: Sequence[Sent]
+    carried: Mapping[PaperKey, date]
+    """What the limit cut from their last edition, with its date."""
 
     @classmethod
     def of(cls, world: World, subscriber: Subscriber, edition_due: Due) -> "Reader":
@@ -61,8 +61,7 @@ class Reader:
             subscriber,
             edition_due,
             world.papers.seq_before(edition_due.previous_at) if since is None else since,
-            world.ledger.sent_keys(subscriber.id),
-            world.ledger.history(subscriber.id, edition_due.date - REMEMBERED),
+            world.ledger.carried(subscriber.id),
         )
 
 
@@ -179,6 +178,7 @@ class Weighed:
     liked: Sequence[tuple[str, float]]
     """Its words that feedback speaks for and against."""
     notes: tuple[str, ...]
+    notice: float
 
 
 def weigh_paper(world: World, subscriber: Subscriber, paper: Paper, now: datetime) -> Weighed:
@@ -201,7 +201,8 @@ def weigh_paper(world: World, subscriber: Subscriber, paper: Paper, now: datetim
         score_candidate(candidate, now) if wanting else None,
         {about: meaning.nearest_phrases(about, paper) for topic in topics for about in topic.abouts},
         taste.words(paper) if taste else (),
-        meaning.notes,
+        say_notes(meaning, [(subscriber, topic) for topic in topics]),
+        candidate.notice,
     )
 
 
@@ -220,7 +221,7 @@ class Batch:
         self._readers = readers
         self._now = now
         self.through_seq = world.papers.latest_seq()
-        carried = {key for reader in readers for key in carried_over(reader.history)}
+        carried = {key for reader in readers for key in reader.carried}
         announced = world.papers.announced(min(reader.since_seq for reader in readers), self.through_seq)
         papers = {paper.key: paper for paper in (*announced, *world.papers.papers([*carried]), *self._older)}
         self._readings = [Reading(paper) for paper in papers.values()]
@@ -229,22 +230,29 @@ class Batch:
         self._replaced: dict[int, frozenset[PaperKey]] = {}
         self._notices: dict[PaperKey, float] = {}
         self._risen: dict[datetime, Sequence[Rise]] = {}
-        topics = [topic for reader in readers for topic in world.panel.topics(reader.subscriber.id)]
+        asked = [(reader.subscriber, each) for reader in readers for each in world.panel.topics(reader.subscriber.id)]
         self.notes: tuple[str, ...] = ()
         """What was not as readers or the operator would expect."""
-        if any(topic.abouts for topic in topics):
+        if any(topic.abouts for _, topic in asked):
             meaning = Meaning(self._corpus, world.embedder, world.papers.papers)
-            measure_nearness(meaning, topics, self._readings)
-            self.notes = meaning.notes
+            try:
+                measure_nearness(meaning, [topic for _, topic in asked], self._readings)
+                self.notes = say_notes(meaning, asked)
+            except Exception as exc:
+                # What one reader describes must not keep the others from their mail.
+                log.exception("descriptions could not be compared")
+                self.notes = (
+                    f"descriptions could not be compared, and find nothing now ({type(exc).__name__}: {exc})",
+                )
         self._wanted = world.panel.ask(self._readings)
 
     def edition(self, reader: Reader, missing: tuple[str, ...]) -> Edition:
         """Choose what one reader gets."""
         subscriber, panel = reader.subscriber, self._world.panel
         announced = self._announced_since(reader.since_seq)
-        carried = carried_over(reader.history)
-        owed = announced - reader.sent
-        eligible = owed | carried.keys()
+        sent = self._world.ledger.sent_keys(subscriber.id)
+        owed = announced - sent
+        eligible = owed | (reader.carried.keys() & self._places.keys())
         candidates = [
             (reading, names)
             for place, names in self._wanted.of(subscriber.id)
@@ -263,17 +271,17 @@ class Batch:
                     _judge(panel, subscriber, reading, names),
                     self._notice(reading.paper),
                     liked,
-                    None if reading.paper.key in owed else carried[reading.paper.key],
+                    None if reading.paper.key in owed else reader.carried[reading.paper.key],
                 )
                 for (reading, names), liked in zip(candidates, liking, strict=True)
             ],
             owed=self._papers(owed),
             notice=self._notice,
-            rising=[*self._rising(reader)] if subscriber.rising else (),
+            rising=[*self._rising(reader, sent)] if subscriber.rising else (),
             near_misses=_near_misses(panel, subscriber, (each for each in near if each.paper.key in owed)),
-            updated=self._papers(reader.sent & self._replaced_since(reader.since_seq)),
+            updated=self._papers(sent & self._replaced_since(reader.since_seq) & self._places.keys()),
             gaps=missing,
-            history=reader.history,
+            history=self._world.ledger.history(subscriber.id, reader.due.date - REMEMBERED),
         )
 
     def _papers(self, keys: Iterable[PaperKey]) -> list[Paper]:
@@ -313,7 +321,7 @@ class Batch:
             self._notices[paper.key] = expected_notice(paper, self._observations.get(paper.key, ()), self._now)
         return self._notices[paper.key]
 
-    def _rising(self, reader: Reader) -> Iterator[Rise]:
+    def _rising(self, reader: Reader, sent: Set[PaperKey]) -> Iterator[Rise]:
         """What took off since the reader's window began, and is not part of it; of what they would have been sent."""
         since = reader.due.previous_at
         if since not in self._risen:
@@ -322,7 +330,7 @@ class Batch:
         wanted = {self._readings[place].paper.key for place, _ in self._wanted.of(reader.subscriber.id)}
         for rise in self._risen[since]:
             key = rise.paper.key
-            if key not in announced and key not in reader.sent and (reader.subscriber.trending or key in wanted):
+            if key not in announced and key not in sent and (reader.subscriber.trending or key in wanted):
                 yield rise
 
     # What readers describe and like
@@ -352,7 +360,16 @@ def measure_nearness(meaning: Meaning, topics: Iterable[TopicFilter], readings: 
         return
     measured = meaning.measure([*abouts], [reading.paper for reading in readings])
     for place, reading in enumerate(readings):
-        reading.nearness = {about: nearness[place] for about, nearness in measured.items()}
+        reading.nearness = NearnessOf(measured, place)
+
+
+def say_notes(meaning: Meaning, asked: Iterable[tuple[Subscriber, TopicFilter]]) -> tuple[str, ...]:
+    """What was not as one would expect when descriptions were compared, with the topic that it concerns."""
+    owners: defaultdict[About, list[str]] = defaultdict(list)
+    for subscriber, topic in asked:
+        for about in topic.abouts:
+            owners[about].append(f"{subscriber.name}, topic {topic.topic.name}: ")
+    return tuple("".join(owners[about][:1] if about else []) + note for about, note in meaning.notes)
 
 
 def _judge(panel: Panel, subscriber: Subscriber, reading: Reading, names: Sequence[str]) -> tuple[Judgement, ...]:

@@ -285,7 +285,10 @@ def stored_edition(world: World, delivery: Delivery, subscriber: Subscriber, mis
     def explain(paper: Paper) -> tuple[TopicMatch, ...]:
         known = near.get(paper.key, {})
         abouts = {
-            about: Nearness(known[about.text], 0.0) for topic in topics for about in topic.abouts if about.text in known
+            about: Nearness(known[topic.topic.name], 0.0)
+            for topic in topics
+            if topic.topic.name in known
+            for about in topic.abouts
         }
         return explain_match(topics, Reading(paper, abouts))
 

@@ -364,6 +364,13 @@ class Ledger(Protocol):
     def sent_keys(self, subscriber: SubscriberId) -> frozenset[PaperKey]:
         """Papers of accepted editions, near misses left out: they are never sent again, unless carried over."""
 
+    def carried(self, subscriber: SubscriberId) -> Mapping[PaperKey, date]:
+        """What has another chance: the papers that their newest accepted edition only named, with its date.
+
+        Each has one, as an edition into which a paper was carried does not name it again. What was ever shown in full,
+        under whichever name, has none.
+        """
+
     def history(self, subscriber: SubscriberId, since: date) -> Sequence[Sent]:
         """Every place in their accepted editions since this date, oldest edition first, in order."""
 

@@ -192,15 +192,15 @@ def _read_period(world: "World", zone: ZoneInfo, now: datetime, span: int) -> Pe
 
 def _measure(world: "World", subscribers: "Sequence[Subscriber]", period: Period) -> tuple[str, ...]:
     """Tell each paper how near it is to what the topics describe; returns what was not as one would expect."""
-    from digest.choose import measure_nearness
+    from digest.choose import measure_nearness, say_notes
     from digest.match.topics import compile_topics
     from digest.rank.corpus import Corpus
     from digest.rank.meaning import Meaning
 
     meaning = Meaning(Corpus([reading.paper for reading in period.readings]), world.embedder, world.papers.papers)
-    topics = [topic for subscriber in subscribers for topic in compile_topics(subscriber)]
-    measure_nearness(meaning, topics, period.readings)
-    return meaning.notes
+    asked = [(subscriber, topic) for subscriber in subscribers for topic in compile_topics(subscriber)]
+    measure_nearness(meaning, [topic for _, topic in asked], period.readings)
+    return say_notes(meaning, asked)
 
 
 def _ask(subscriber: "Subscriber", file: Path, period: Period) -> Side:

@@ -21,7 +21,7 @@ from digest.errors import ConfigError
 if TYPE_CHECKING:
     from digest.choose import Weighed
     from digest.match.topics import Judgement
-    from digest.model import Paper, Subscriber
+    from digest.model import Evidence, Paper, Sent, Subscriber
     from digest.world import World
 
 EPILOG = examples("digest explain Me 2611.00104", 'digest explain "Vision group" "attention is all you need"')
@@ -69,13 +69,27 @@ def explain(
 def _show_judgement(judgement: "Judgement") -> None:
     console.print(f"{'[green]yes[/green]' if judgement.wants else '[red]no[/red]'}  {escape(judgement.topic)}")
     for hit in judgement.evidence:
-        console.print(f"     + {escape(hit.term)}: “{escape(hit.found)}” in the {hit.field}")
+        console.print(f"     + {escape(_say_hit(hit))}")
     for hit in judgement.lowered_by:
-        console.print(f"     ~ {escape(hit.term)}: “{escape(hit.found)}” in the {hit.field} lowers it")
+        console.print(f"     ~ {escape(_say_hit(hit))} lowers it")
     for objection in judgement.objections:
         console.print(f"     - {escape(objection.text)}")
     if judgement.missing:
         console.print(f"     a near miss: only {escape(judgement.missing)} is missing")
+
+
+def _say_hit(hit: "Evidence") -> str:
+    from digest.model import Field
+
+    match hit.field:
+        case Field.AUTHOR:
+            return f"{hit.term}: by {hit.found}"
+        case Field.CATEGORY | Field.SOURCE:
+            return f"{hit.term}: listed {'in' if hit.field is Field.CATEGORY else 'by'} {hit.found}"
+        case Field.MEANING:
+            return f"near to {f'“{hit.term}”' if hit.term else 'the examples'}: {hit.found}"
+        case _:
+            return f"{hit.term}: “{hit.found}” in the {hit.field}"
 
 
 def _reasons(weighed: "Weighed", subscriber: "Subscriber") -> Iterator[str]:
@@ -83,28 +97,50 @@ def _reasons(weighed: "Weighed", subscriber: "Subscriber") -> Iterator[str]:
 
     for about, phrases in weighed.phrases.items():
         if phrases:
-            said = ", ".join(f"“{phrase}” {weight:.2f}" for phrase, weight in phrases)
-            yield f"nearest to “{about.text or 'the examples'}”: {said}"
-    if weighed.liked:
-        said = ", ".join(f"“{word}” {weight:+.2f}" for word, weight in weighed.liked)
-        yield f"by what {subscriber.name} liked and disliked: {said}"
+            said = ", ".join(f"“{phrase}”" for phrase, _ in phrases)
+            yield f"nearest to {f'“{about.text}”' if about.text else 'the examples'}: {said}"
+    for speaks, sign in (("for", 1), ("against", -1)):
+        words = [word for word, weight in weighed.liked if weight * sign > 0]
+        if words:
+            yield f"by their feedback {', '.join(f'“{word}”' for word in words)} speaks {speaks} it"
     if weighed.score:
         yield f"score {say_score(weighed.score)}"
     else:
-        yield "no topic wants it" + ("; it can come as trending" if subscriber.trending else "")
+        yield "no topic wants it" + ("; it can come as trending" if subscriber.trending and weighed.notice else "")
 
 
 def _ledger(world: "World", subscriber: "Subscriber", paper: "Paper", now: datetime) -> Iterator[str]:
     from digest.choose import REMEMBERED
-    from digest.rank.select import carried_over
 
     history = world.ledger.history(subscriber.id, now.date() - REMEMBERED)
-    places = [sent for sent in history if sent.placed.paper == paper.key]
-    for sent in places:
-        yield f"sent on {sent.date}, in the section {sent.placed.section}"
-    if paper.key in carried_over(history):
+    for sent in history:
+        if sent.placed.paper == paper.key:
+            yield _say_place(sent, paper)
+    if paper.key in world.ledger.carried(subscriber.id):
         yield "the limit cut it from the last edition: it has another chance in the next"
     elif paper.key in world.ledger.sent_keys(subscriber.id):
         yield "it was sent before and will not be sent again"
     else:
         yield "it was not sent yet"
+
+
+def _say_place(sent: "Sent", paper: "Paper") -> str:
+    """What the ledger says: also of a day when topics, feedback and the stored papers were others."""
+    from digest.rank.placed import restore
+    from digest.render.why import say_score
+
+    place = sent.placed
+    match place.section:
+        case "near":
+            return f"named as a near miss on {sent.date}, which does not count as sent"
+        case "rest":
+            return f"named by title on {sent.date}"
+        case "updated":
+            return f"named as replaced on {sent.date}"
+        case "matched":
+            [match] = restore([place], {paper.key: paper}, lambda _: ())["matched"]
+            topics = ", ".join(topic.topic for topic in match.topics)
+            score = say_score(match.score)
+            return f"sent on {sent.date}{f' for {topics}' if topics else ''}{f'; score then {score}' if score else ''}"
+        case _:
+            return f"sent on {sent.date} as {place.section}"

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from email_validator import EmailNotValidError, validate_email
 
 from digest.config.problems import ComplaintError, nearest, shown
+from digest.match.mistakes import UNREADABLE
 from digest.schedule.rules import ScheduleError, parse_schedule
 from digest.text.identity import arxiv_key, doi_key
 from digest.text.masking import mask, mask_addresses
@@ -92,6 +93,7 @@ def check_id(text: str) -> str:
 
 def check_word(text: str) -> str:
     """A keyword or an author: something that can be found in a text."""
+    _check_readable(text)
     text = unicodedata.normalize("NFC", " ".join(text.split()))
     if not any(sign.isalnum() for sign in text):
         raise ComplaintError(f"{shown(text)} holds no letter and no digit, so it would never be found", "delete it")
@@ -100,8 +102,16 @@ def check_word(text: str) -> str:
     return text
 
 
+def _check_readable(text: str) -> None:
+    if unreadable := UNREADABLE.search(text):
+        raise ComplaintError(
+            f"{shown(UNREADABLE.sub('�', text))} holds the invisible character U+{ord(unreadable[0]):04X}", "delete it"
+        )
+
+
 def check_line(text: str) -> str:
     """A description, on one line."""
+    _check_readable(text)
     text = " ".join(text.split())
     if not any(sign.isalnum() for sign in text):
         raise ComplaintError(f"{shown(text)} says nothing", "write at least one word, or delete the key")

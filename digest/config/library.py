@@ -12,7 +12,8 @@ import json
 import logging
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -58,7 +59,10 @@ def read_library(path: Path) -> Library:
     """
     read = _READERS.get(path.suffix.lower())
     if read is None:
-        raise ComplaintError(f"{shown(path, 500)} is no library", f"known endings: {', '.join(_READERS)}")
+        raise ComplaintError(
+            f"{shown(path, 500)} is no library",
+            f"name a file that ends in {', '.join(_READERS)}, or an arXiv id or DOI",
+        )
     try:
         if not path.is_file():
             raise ComplaintError(
@@ -142,32 +146,35 @@ def _key_of_url(url: str) -> PaperKey | None:
 
 
 def _read_ris(path: Path) -> Iterator[Found]:
-    fields: dict[str, str] = {}
+    fields: defaultdict[str, list[str]] = defaultdict(list)
     first, tag = 0, ""
     for number, line in enumerate(_text_of(path).splitlines(), 1):
         match = _RIS_LINE.fullmatch(line.strip("\ufeff").rstrip())
         if match is None:
             # Some programs break long texts.
             if tag and line.strip():
-                fields[tag] += f" {line.strip()}"
+                fields[tag].append(line.strip())
         elif match[1] == "ER":
             yield f":{first}", _ris_example(fields)
-            fields, tag = {}, ""
+            fields, tag = defaultdict(list), ""
         else:
             tag = match[1]
             first = first if fields else number
             # Of authors and addresses there are many.
-            fields[tag] = f"{fields[tag]}\n{match[2] or ''}" if tag in fields else match[2] or ""
+            fields[tag].append(match[2] or "")
     if fields:
         yield f":{first}", "the last entry has no end ('ER  -')"
 
 
-def _ris_example(fields: Mapping[str, str]) -> Example | str:
-    urls = [url for tag in ("UR", "L1", "L2") for url in fields.get(tag, "").split()]
+def _ris_example(fields: Mapping[str, Sequence[str]]) -> Example | str:
+    def said(*tags: str) -> str:
+        return next((text for tag in tags if (text := " ".join(fields.get(tag, ())).strip())), "")
+
+    urls = [url for tag in ("UR", "L1", "L2") for url in said(tag).split()]
     return _example(
-        clean_text(fields.get("TI") or fields.get("T1", "")),
-        clean_text(fields.get("AB") or fields.get("N2", "")),
-        doi_key(fields.get("DO", "")),
+        clean_text(said("TI", "T1")),
+        clean_text(said("AB", "N2")),
+        doi_key(said("DO")),
         *map(_key_of_url, urls),
     )
 

@@ -46,4 +46,4 @@ def _is_server(url: str) -> bool:
     except ValueError:
         return False
     # A password in an address would be printed with it.
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username and not parts.query
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc and not parts.query

@@ -21,6 +21,7 @@ from digest.match.query import (
     normal,
     print_node,
 )
+from digest.match.topics import is_category
 from digest.text.fold import Keyword, Words, fold
 
 # In nearly every title or abstract.
@@ -91,8 +92,7 @@ def _leaf_implies(one: Leaf, other: Leaf) -> bool:
         case Near(), Word():
             return _covers(one.scope, other.scope) and any(_contains(word, other.text) for word in one.words)
         case Category(mine), Category(pattern):
-            mine, pattern = mine.casefold(), pattern.casefold()
-            return mine == pattern or (pattern.endswith("*") and mine.startswith(pattern[:-1]))
+            return is_category(pattern, mine)
         case Author(mine), Author(name):
             return fold(mine) == fold(name)
         case Listed(mine), Listed(source):
@@ -170,4 +170,5 @@ def _words(query: Query) -> Iterator[str]:
             yield f"‘{word}’: a star stands at the end of a word; here it does nothing"
     for leaf in found:
         if isinstance(leaf, Author) and len(leaf.name.split()) == 1:
-            yield f"‘{print_node(leaf)}’ finds only authors printed without a given name; add it, or an initial"
+            name = print_node(leaf)
+            yield f"‘{name}’ finds everybody of that family name; a given name or an initial tells them apart"

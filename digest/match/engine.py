@@ -77,15 +77,13 @@ class Engine:
         and so on."""
         self.none = _Groups()
         self._programs = HashTable(fill=0.75)
-        self._uses = array("i")
-        """How often each query was added."""
-        self._dead = 0
+        self._count = 0
 
     def add(self, query: Query) -> int:
         """Enter a query.
 
         Returns:
-            Its number, from 0; the same for equal ones. It stays until the query was removed as often as it was added.
+            Its number, from 0; the same for equal ones.
 
         Raises:
             ValueError: A keyword, name or pattern cannot be sought.
@@ -94,11 +92,9 @@ class Engine:
         key = hash(program) & _MASK
         number = self._programs.first(key)
         if number >= 0:
-            self._dead -= not self._uses[number]
-            self._uses[number] += 1
             return number
-        number = len(self._uses)
-        self._uses.append(1)
+        number = self._count
+        self._count += 1
         self._programs.add(key, number)
         (first, *groups), none = program
         # Half of all queries require one row besides, mostly of their categories.
@@ -113,14 +109,6 @@ class Engine:
         if none:
             self.none.add(number, none)
         return number
-
-    def remove(self, number: int) -> None:
-        """Take a query out once."""
-        self._uses[number] -= 1
-        if not self._uses[number]:
-            self._dead += 1
-            if self._dead > 1_000 + len(self._uses) // 10:
-                self._forget_dead()
 
     def settle(self) -> None:
         """Make what was added ready to be asked; `ask` does so itself."""
@@ -137,12 +125,11 @@ class Engine:
     def nbytes(self) -> int:
         """Resident size, as far as it grows with the queries; nodes that are no keywords are not counted."""
         groups = sum(each.nbytes for each in (*self.groups, self.none))
-        programs = self._programs.nbytes + self._uses.itemsize * len(self._uses)
-        return groups + programs + self._keywords.nbytes + self._scanner.nbytes
+        return groups + self._programs.nbytes + self._keywords.nbytes + self._scanner.nbytes
 
     def __len__(self) -> int:
         """How many numbers were given out."""
-        return len(self._uses)
+        return self._count
 
     # Queries to numbers
 
@@ -218,13 +205,6 @@ class Engine:
         if isinstance(node, Author):
             self._people.add(Name.parse(node.name), row)
         return row
-
-    def _forget_dead(self) -> None:
-        alive = np.frombuffer(self._uses, np.int32) > 0
-        for groups in (*self.groups, self.none):
-            groups.keep(alive)
-        self._programs.keep(alive)
-        self._dead = 0
 
     # Papers to rows
 
@@ -329,7 +309,7 @@ class Answer:
         return places(rows[number - begin])
 
     def rows(self, first: int, last: int) -> Rows:
-        """A row of bits for each query from ``first`` to before ``last``, those that were removed among them.
+        """A row of bits for each query from ``first`` to before ``last``, in their order.
 
         Any range can be asked for by itself, for instance by several processes or one part after another.
         """
@@ -389,14 +369,6 @@ class _Groups:
             begin, end = np.searchsorted(queries, (first, last))
             if begin < end:
                 yield queries[begin:end], np.frombuffer(rows, np.int32).reshape(-1, length)[begin:end]
-
-    def keep(self, alive: NDArray[np.bool_]) -> None:
-        """Forget the groups of all other queries."""
-        for length, (numbers, rows) in self._shapes.items():
-            queries = np.frombuffer(numbers, np.int32)
-            kept = alive[queries]
-            groups = np.frombuffer(rows, np.int32).reshape(-1, length)[kept]
-            self._shapes[length] = array("i", queries[kept].tobytes()), array("i", groups.tobytes())
 
     @property
     def nbytes(self) -> int:

@@ -8,6 +8,9 @@ from digest.match.query import And, Not, Or, Query, normal
 from digest.match.topics import Reading, TopicFilter, asks_for_words, compile_topics, required
 from digest.model import Subscriber, SubscriberId
 
+_WORTH_A_NEW_ENGINE = 1_000
+"""From so many useless queries on, once they are more than half."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -24,6 +27,8 @@ class Panel:
 
     def __init__(self, subscribers: Iterable[Subscriber] = ()) -> None:
         self._engine = Engine()
+        self._gone = 0
+        """Queries of the engine that nobody asks any more."""
         self._members: dict[SubscriberId, tuple[Subscriber, tuple[_Asked, ...]]] = {}
         self._refused: dict[SubscriberId, ValueError] = {}
         self.update(subscribers)
@@ -45,12 +50,13 @@ class Panel:
             if known:
                 self._drop(key)
             try:
-                filters = compile_topics(subscriber)
+                self._members[key] = subscriber, self._enter(compile_topics(subscriber), subscriber)
             except ValueError as exc:
                 self._refused[key] = exc
-                continue
-            asked = tuple(self._enter(each, nearly=subscriber.near_misses > 0) for each in filters)
-            self._members[key] = subscriber, asked
+        if self._gone > _WORTH_A_NEW_ENGINE and 2 * self._gone > len(self._engine):
+            self._engine, self._gone = Engine(), 0
+            for key, (subscriber, asked) in self._members.items():
+                self._members[key] = subscriber, self._enter([each.filter for each in asked], subscriber)
 
     def topics(self, subscriber: SubscriberId) -> tuple[TopicFilter, ...]:
         """The subscriber's topics, ready to be asked one by one; none if one of them cannot be used."""
@@ -58,17 +64,18 @@ class Panel:
 
     def ask(self, readings: Sequence[Reading]) -> "Wanted":
         """Ask every topic about every paper."""
-        return Wanted(self._engine.ask(readings), self._members, self._refused)
+        return Wanted(self._engine.ask(readings), self._members.copy(), self._refused.copy())
 
-    def _enter(self, compiled: TopicFilter, *, nearly: bool) -> _Asked:
-        relaxed = _all_but_one(compiled.query) if nearly else None
-        return _Asked(compiled, self._engine.add(compiled.query), self._engine.add(relaxed) if relaxed else None)
+    def _enter(self, topics: Iterable[TopicFilter], subscriber: Subscriber) -> tuple[_Asked, ...]:
+        asked = []
+        for topic in topics:
+            relaxed = _all_but_one(topic.query) if subscriber.near_misses else None
+            asked.append(_Asked(topic, self._engine.add(topic.query), self._engine.add(relaxed) if relaxed else None))
+        return tuple(asked)
 
     def _drop(self, key: SubscriberId) -> None:
-        for asked in self._members.pop(key)[1]:
-            self._engine.remove(asked.wants)
-            if asked.nearly is not None:
-                self._engine.remove(asked.nearly)
+        _, asked = self._members.pop(key)
+        self._gone += sum(1 if each.nearly is None else 2 for each in asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,12 @@ from digest.match.query import About, And, Author, Category, Node, Not, Or, Quer
 from digest.model import Topic
 from digest.text.fold import Keyword
 
-__all__ = ["MOST_CHARS", "QueryError", "parse_query", "read_topic", "wants_something"]
+__all__ = ["MOST_CHARS", "MOST_PATTERNS", "QueryError", "parse_query", "read_topic", "wants_something"]
 
 MOST_CHARS = 100_000
 _MOST_DEPTH = 50
 # Each may take a megabyte once compiled.
-_MOST_PATTERNS = 100
+MOST_PATTERNS = 100
 _PREFIXES = ("NOT", "MINUS", "FIELD", "LESS")
 
 
@@ -112,8 +112,8 @@ def _read_tree(text: str) -> Tree[Token]:
         if depth > _MOST_DEPTH:
             raise QueryError(f"the query is nested more than {_MOST_DEPTH} deep", text, at)
         patterns += token.type == "REGEX"
-        if patterns > _MOST_PATTERNS:
-            raise QueryError(f"the query has more than {_MOST_PATTERNS} regular expressions", text, at)
+        if patterns > MOST_PATTERNS:
+            raise QueryError(f"the query has more than {MOST_PATTERNS} regular expressions", text, at)
         try:
             parser.feed_token(token)
         except UnexpectedToken as exc:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from digest.match.names import SUFFIXES, Name, Words, are_initials, joined
 from digest.match.topics import Reading, name_or_none
 
-_PLAIN = re.compile(r"(?:(?![A-Z]{2}\b)[A-Za-z]+[. ]*)+")
+_PLAIN = re.compile(r"(?:(?![A-Z]{2}\b)[A-Za-z]++[. ]*+)++")
 """Without hyphens and accents, and without two capital letters that are two initials."""
 
 
@@ -55,7 +55,7 @@ class People:
         if not _PLAIN.fullmatch(printed):
             return True
         given = printed.lower().replace(".", " ").split()
-        if len(given) < 2 or given[-1] in SUFFIXES:
+        if len(given) < 2 or not SUFFIXES.isdisjoint(given):
             return True
         family, first, known = "", given[0], self._by_key
         while len(given) > 1:

@@ -14,14 +14,12 @@ from enum import StrEnum
 from itertools import pairwise, product
 
 from digest.match.names import Name
-from digest.match.parse import wants_something
+from digest.match.parse import MOST_PATTERNS, wants_something
 from digest.match.query import MOST_DISTANCE, And, Author, Near, Node, Not, Or, Pattern, Query, Scope, Word, leaves
 from digest.match.searches import Join, Part, Term, each_term, error_at, place_of, read_search
 from digest.text.fold import Keyword
 
 _MOST_PAIRS = 200
-_MOST_PATTERNS = 100
-"""As in the one-line language."""
 
 
 class _Kind(StrEnum):
@@ -107,8 +105,8 @@ def import_pubmed(text: str) -> Imported:
         raise error_at(text, at, problem, "add words of the subject, such as asthma[tiab]")
     if not wants_something(wants):
         raise error_at(text, at, "says only what it does not want", "begin with what it wants: asthma[tiab] NOT …")
-    if sum(isinstance(leaf, Pattern) for leaf in leaves(wants)) > _MOST_PATTERNS:
-        problem = f"more than {_MOST_PATTERNS} terms have a wildcard before their end"
+    if sum(isinstance(leaf, Pattern) for leaf in leaves(wants)) > MOST_PATTERNS:
+        problem = f"more than {MOST_PATTERNS} terms have a wildcard before their end"
         raise error_at(text, at, problem, "write their spellings out, or end them at the wildcard")
     return Imported(Query(wants), notes.lines())
 

@@ -86,6 +86,10 @@ class About:
     like: tuple[Example, ...] = ()
     threshold: float | PaperKey | None = None
 
+    def __hash__(self) -> int:
+        """Of what is short, as a library may hold thousands of works."""
+        return hash((self.text, self.threshold, len(self.like), self.like[:1]))
+
 
 @dataclass(frozen=True, slots=True)
 class Not:
@@ -253,8 +257,8 @@ def _print_leaf(leaf: Leaf) -> str:
             return f"source:{_print_text(source)}"
         case About(text, like, threshold):
             near = "" if threshold is None else f"~{threshold if isinstance(threshold, float) else _quoted(threshold)}"
-            works = f' like:"{len(like)} {"work" if len(like) == 1 else "works"}"' if like else ""
-            return f"about:{_quoted(text)}{near}{works}"
+            works = f'like:"{len(like)} {"work" if len(like) == 1 else "works"}"' if like else ""
+            return " ".join(filter(None, (f"about:{_quoted(text)}" if text else "", works))) + near
 
 
 def _print_part(node: Node) -> str:

@@ -2,8 +2,9 @@
 
 All words of a block of texts are joined into one row of characters, whose running polynomial hash gives the hash of any
 piece in one step (Karp and Rabin 1987). Pieces that begin and end at words are looked up among the spellings of all
-keywords. The base of the hash is drawn anew for each process, so that nobody can write texts or keywords that collide;
-two among a million different strings collide with a chance of 1 in 30 million.
+keywords. The base of the hash is drawn anew for each process, so that nobody can choose words of a usual length that
+collide; two among a million collide with a chance of 1 in 30 million. (Words of hundreds of letters can be made to
+collide whatever the base, as Thue and Morse's do.)
 """
 
 import secrets
@@ -54,7 +55,6 @@ class _Alphabet:
     def learn(self, codes: Sequence[int] | range) -> None:
         for code in codes:
             char = chr(code)
-            self.letters[code] = letter_of(char)
             for table, long, text in (
                 (self.folded, self.long_folded, fold(char)),
                 (self.cased, self.long_cased, strip_accents(char)),
@@ -63,6 +63,8 @@ class _Alphabet:
                     table[code] = ord(text)
                 else:
                     long[code] = text
+            # Last, as other threads may read what is known.
+            self.letters[code] = letter_of(char)
         net = ord(_NET_SIGN)
         self.letters[net] = Letter.WORD
         self.folded[net] = self.cased[net] = ord(".")
@@ -76,18 +78,17 @@ class _Alphabet:
 
 
 _ALPHABET = _Alphabet()
-_powers: Hashes = np.ones(1, np.uint64)
-_inverses: Hashes = np.ones(1, np.uint64)
+_powers: tuple[Hashes, Hashes] = np.ones(1, np.uint64), np.ones(1, np.uint64)
+"""Powers of the base and of its inverse; replaced as one, as other threads may read them."""
 
 
-def _ensure_powers(length: int) -> None:
-    global _powers, _inverses  # noqa: PLW0603  tables that only grow
-    if len(_powers) < length:
-        steps: Hashes = np.full(2 * length, _BASE, np.uint64)
-        steps[0] = 1
-        _powers = np.multiply.accumulate(steps)
-        steps[1:] = _INVERSE
-        _inverses = np.multiply.accumulate(steps)
+def _powers_up_to(length: int) -> tuple[Hashes, Hashes]:
+    global _powers  # noqa: PLW0603  a table that only grows
+    if len(_powers[0]) < length:
+        powers, inverses = (np.full(2 * length, base, np.uint64) for base in (_BASE, _INVERSE))
+        powers[0] = inverses[0] = 1
+        _powers = np.multiply.accumulate(powers), np.multiply.accumulate(inverses)
+    return _powers
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +102,14 @@ class _Row:
 
     @classmethod
     def of(cls, codes: NDArray[np.uint64], starts: Places) -> "_Row":
-        _ensure_powers(len(codes) + 1)
+        powers, _ = _powers_up_to(len(codes) + 1)
         sums: Hashes = np.zeros(len(codes) + 1, np.uint64)
-        np.cumsum((codes + np.uint64(1)) * _powers[: len(codes)], out=sums[1:])
+        np.cumsum((codes + np.uint64(1)) * powers[: len(codes)], out=sums[1:])
         return cls(sums, starts)
 
     def hashes(self, begin: Places, end: Places) -> Hashes:
         """Of the characters from ``begin`` to ``end``."""
-        return (self.sums.take(end) - self.sums.take(begin)) * _inverses.take(begin)
+        return (self.sums.take(end) - self.sums.take(begin)) * _powers[1].take(begin)
 
     def pieces(self) -> Hashes:
         """Of every word."""
@@ -165,7 +166,7 @@ class _Block:
         kept = np.ones(len(starts), np.bool_)
         # What folds to nothing, such as a sound mark alone, is no word.
         if codes.dtype != np.uint8 and _ALPHABET.long_folded:
-            nothing = np.isin(codes, [code for code, text in _ALPHABET.long_folded.items() if not text])
+            nothing = np.isin(codes, [code for code, text in list(_ALPHABET.long_folded.items()) if not text])
             if nothing.any():
                 count = np.concatenate(([0], np.cumsum(nothing)))
                 kept &= count[ends] - count[starts] < ends - starts

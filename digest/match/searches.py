@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-LONGEST = 100_000
+from digest.match.parse import MOST_CHARS
+
 _MOST_TERMS = 20_000
 _MOST_OPEN = 500
 _DEEPEST = 40
@@ -95,8 +96,8 @@ def read_search(text: str, note: Note) -> Part | None:
     Raises:
         ValueError: It is too long or too deep; the message shows where.
     """
-    if len(text) > LONGEST:
-        raise ValueError(f"the search has {len(text):,} characters\n  hint: at most {LONGEST:,} are read")
+    if len(text) > MOST_CHARS:
+        raise ValueError(f"the search has {len(text):,} characters\n  hint: at most {MOST_CHARS:,} are read")
     lines = list(_LINE.finditer(text))
     if len(lines) < 2 or text[: lines[0].start()].strip():
         return _Reader(text, {}, note).read(0, len(text))

@@ -75,15 +75,6 @@ class HashTable:
             return np.zeros(0, np.intp), np.zeros(0, np.int32)
         return np.concatenate(places), np.concatenate(numbers)
 
-    def keep(self, alive: NDArray[np.bool_]) -> None:
-        """Forget every number that is not alive."""
-        filled = self._numbers >= 0
-        keys, numbers = self._keys[filled], self._numbers[filled]
-        kept = alive[numbers]
-        self._count = 0
-        self._make_room(16)
-        self.add_all(keys[kept], numbers[kept])
-
     @property
     def nbytes(self) -> int:
         """Resident size."""

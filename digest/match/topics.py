@@ -6,10 +6,10 @@ Language Models (LLMs)" counts no more than either. A hit counts 3 in the title 
 5, each times its boost.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import product
 from typing import assert_never
 
 from digest.match.names import Name
@@ -123,6 +123,8 @@ class Judgement:
     """Why the topic does not want the paper; empty if it does."""
     missing: str
     """If one required word, and nothing else, is missing while others are there: that word; else empty."""
+    nearness: float = 0.0
+    """How near the paper is to what the topic describes, from 0 to 1; 0 if it is not near, or describes nothing."""
 
     @property
     def wants(self) -> bool:
@@ -161,6 +163,7 @@ class TopicFilter:
             evidence=tuple(dict.fromkeys(hit for part in met for hit in _evidence(part, hits))),
             strength=sum(_weight(part, hits, are_authors=False) for part in met),
             follow=sum(_weight(part, hits, are_authors=True) for part in met),
+            nearness=max((reading.nearness[about].score for about in self.abouts if hits.of(about)), default=0.0),
             lowered_by=tuple(hit for part in self.query.less for hit in _evidence(part, hits)),
             objections=objections,
             missing=objections[0].missing if is_near else "",
@@ -256,14 +259,17 @@ def _seek(leaf: Leaf, reading: Reading) -> Iterator[Evidence]:  # noqa: C901  a 
 
 
 def find_near(words: Words, first: Keyword, second: Keyword, distance: int) -> tuple[int, int] | None:
-    """Where two keywords first stand with at most ``distance`` words between them, in either order and apart from each
+    """Where two keywords stand with at most ``distance`` words between them, in either order and apart from each
     other: start and end in the text.
     """
-    ones, others = (list(words.places(each)) for each in (first, second))
-    for one, other in product(ones, others):
-        before, after = sorted((one, other))
-        if 0 < after[0] - before[1] <= distance + 1:
-            return words.spans[before[0]][0], words.spans[after[1]][1]
+    ones, others = (sorted(words.places(each)) for each in (first, second))
+    for before, after in (ones, others), (others, ones):
+        begins = [place[0] for place in after]
+        for begin, end in before:
+            # The nearest that begins behind it.
+            at = bisect_right(begins, end)
+            if at < len(begins) and begins[at] - end <= distance + 1:
+                return words.spans[begin][0], words.spans[after[at][1]][1]
     return None
 
 
@@ -322,7 +328,9 @@ def _objection(node: Node, hits: _Hits) -> Objection:
         case [About() as about]:
             nearness = hits.reading.nearness.get(about)
             near = f"{nearness.score:.2f}, and {nearness.threshold:.2f} is asked for" if nearness else "not known"
-            return Objection(f"how near it is to “{about.text}” is {near}", written)
+            return Objection(
+                f"how near it is to {f'“{about.text}”' if about.text else 'the examples'} is {near}", written
+            )
         case _ if all(isinstance(part, Category) for part in parts):
             known = ", ".join(f"“{category}”" for category in hits.reading.paper.categories)
             return Objection(f"categories {known or 'are unknown'}, not {wanted}", written)

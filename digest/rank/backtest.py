@@ -185,7 +185,11 @@ def find_remarks(tally: Tally, limit: int) -> tuple[Remark, ...]:
 def _silent(tally: Tally) -> list[Remark]:
     known = len(tally.days) - len(tally.gaps)
     return [
-        Remark(RemarkKind.SILENT, f"“{topic.name}” found nothing in {known} days", (topic.name,))
+        Remark(
+            RemarkKind.SILENT,
+            f"“{topic.name}” found nothing in {known} {'day' if known == 1 else 'days'}",
+            (topic.name,),
+        )
         for topic in tally.topics
         if not topic.found.total
     ]

@@ -1,9 +1,10 @@
 """How near papers are in meaning to what readers describe, by the words they share or by a model's vectors."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import log
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,48 @@ _NAMED = 3
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
+class Nearnesses(Sequence[Nearness]):
+    """How near each of several papers is: four bytes a paper, as descriptions and papers may be many."""
+
+    def __init__(self, scores: NDArray[np.float32], threshold: float) -> None:
+        self._scores = scores
+        self._threshold = threshold
+
+    @overload
+    def __getitem__(self, place: int) -> Nearness: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Nearness]: ...
+    def __getitem__(self, place: int | slice) -> Nearness | Sequence[Nearness]:
+        """The nearness of one paper, or of some."""
+        if isinstance(place, slice):
+            return Nearnesses(self._scores[place], self._threshold)
+        return Nearness(float(self._scores[place]), self._threshold)
+
+    def __len__(self) -> int:
+        return len(self._scores)
+
+
+Measured = dict[About, Nearnesses]
+"""For each description the nearness of each paper, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class NearnessOf(Mapping[About, Nearness]):
+    """How near one of the papers is to each description."""
+
+    measured: Measured
+    place: int
+
+    def __getitem__(self, about: About) -> Nearness:
+        return self.measured[about][self.place]
+
+    def __iter__(self) -> Iterator[About]:
+        return iter(self.measured)
+
+    def __len__(self) -> int:
+        return len(self.measured)
+
+
 class Meaning:
     """Compares papers with descriptions and examples; built once a run."""
 
@@ -40,14 +83,14 @@ class Meaning:
         self._embedder = embedder
         self._known = known
         self._vectors: dict[str, NDArray[np.float32]] = {}
-        self._notes: dict[str, None] = {}
+        self._notes: dict[tuple[About | None, str], None] = {}
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What was not as readers or the operator would expect, one line each."""
+    def notes(self) -> tuple[tuple[About | None, str], ...]:
+        """What was not as readers or the operator would expect, a line each, and of which description, if of one."""
         return tuple(self._notes)
 
-    def measure(self, abouts: Sequence[About], papers: Sequence[Paper]) -> dict[About, list[Nearness]]:
+    def measure(self, abouts: Sequence[About], papers: Sequence[Paper]) -> "Measured":
         """Measure every paper against every description; each text is looked at once, however many readers share it.
 
         Returns:
@@ -57,14 +100,14 @@ class Meaning:
         stored = self._stored(wanted)
         bars = {paper.key: paper for about in wanted if (paper := _bar(about, stored))}
         shown = [*papers, *bars.values()]
+        result: Measured = {about: Nearnesses(np.zeros(0, np.float32), _DEFAULT) for about in wanted}
         if not wanted or not papers:
-            return {about: [] for about in wanted}
+            return result
         self._embed_all(wanted, shown, stored)
         columns = self._rows(shown).T
         columns = columns if isinstance(columns, np.ndarray) else columns.tocsr()
         numbers = {key: len(papers) + at for at, key in enumerate(bars)}
         described = self._described([about.text for about in wanted if about.text], columns)
-        result = {}
         for about in wanted:
             examples = self._examples(about, stored)
             scores = self._scores(described.get(about.text), examples, columns)
@@ -74,18 +117,14 @@ class Meaning:
                 # Measured against itself, it would be nearer than any other can be.
                 others = [example for example in examples if bar is None or example != _text(bar)]
                 if bar is None:
-                    self._note(
-                        f"{_named(about)}: the threshold {about.threshold!r} is no stored paper: {_DEFAULT} counts"
-                    )
+                    self._note(about, f"the threshold {about.threshold!r} is no stored paper: {_DEFAULT} counts")
                 elif not others and not about.text:
-                    self._note(
-                        f"{_named(about)}: the threshold {about.threshold!r} is its only example: {_DEFAULT} counts"
-                    )
+                    self._note(about, f"the threshold {about.threshold!r} is its only example: {_DEFAULT} counts")
                 else:
                     at = slice(numbers[bar.key], numbers[bar.key] + 1)
                     text = described[about.text][at] if about.text else None
                     threshold = float(self._scores(text, others, columns[:, at])[0])
-            result[about] = [Nearness(float(score), threshold) for score in scores[: len(papers)]]
+            result[about] = Nearnesses(scores[: len(papers)], threshold)
         return result
 
     def nearest_phrases(self, about: About, paper: Paper, n: int = 3) -> list[tuple[str, float]]:
@@ -181,7 +220,7 @@ class Meaning:
         try:
             vectors = self._embedder.embed(missing)
         except EmbedError as exc:
-            self._note(f"{exc.where}: {exc.problem}; words were compared in place of meanings".removeprefix(": "))
+            self._note(None, f"{exc.where}: {exc.problem}; words were compared in place of meanings".removeprefix(": "))
             self._embedder = None
             return
         self._vectors |= dict(zip(missing, vectors, strict=True))
@@ -204,15 +243,14 @@ class Meaning:
             else:
                 missing.append(next(iter(example.keys), "an empty one"))
         if missing:
-            named = ", ".join(map(repr, missing[:_NAMED])) + (", …" if len(missing) > _NAMED else "")
-            self._note(
-                f"{_named(about)}: {len(missing)} of {len(about.like)} examples have no text and are not stored:"
-                f" {named}"
-            )
+            named = ", ".join(missing[:_NAMED]) + (f" and {more} more" if (more := len(missing) - _NAMED) > 0 else "")
+            is_all = len(missing) == len(about.like) and not about.text
+            finds = "all its examples, so that it finds nothing" if is_all else f"of its {len(about.like)} examples"
+            self._note(about, f"no text is known of {named}, {finds}")
         return texts
 
-    def _note(self, note: str) -> None:
-        self._notes[note] = None
+    def _note(self, about: About | None, note: str) -> None:
+        self._notes[about, note] = None
 
 
 def _bar(about: About, stored: dict[PaperKey, Paper]) -> Paper | None:
@@ -229,10 +267,6 @@ def _text(paper: Paper) -> tuple[str, str]:
 
 def _joined(text: tuple[str, str]) -> str:
     return ". ".join(part for part in text if part)
-
-
-def _named(about: About) -> str:
-    return f"about {about.text[:60]!r}" if about.text else f"like {len(about.like)} examples"
 
 
 def _dense(found: Matrix) -> NDArray[np.float32]:

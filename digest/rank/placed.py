@@ -3,8 +3,8 @@
 What a place says beside the paper, ready for JSON, each key only where there is something to say:
 
 - ``matched``: ``topics`` (names, the one it counts to first), ``authors`` (followed ones who hit, as the reader wrote
-  them), ``near`` (how near it is to each description), ``score`` (its parts), ``labels`` and, for a paper carried over,
-  ``carried`` (the date of the edition that only named it);
+  them), ``near`` (how near it is to what each topic describes), ``score`` (its parts), ``labels`` and, for a
+  paper carried over, ``carried`` (the date of the edition that only named it);
 - ``rising``: ``signal``, ``before``, ``now`` and ``since``;
 - ``near``: ``topic`` and ``missing``.
 """
@@ -107,9 +107,9 @@ def read_authors(placed: Placed) -> tuple[str, ...]:
 
 
 def read_nearness(placed: Placed) -> dict[str, float]:
-    """How near a matched paper is to what its topics describe, from 0 to 1."""
+    """How near a matched paper is to what its topics describe, from 0 to 1, by their names."""
     near = placed.why.get("near")
-    return {str(text): _number(value) for text, value in near.items()} if isinstance(near, Mapping) else {}
+    return {str(topic): _number(value) for topic, value in near.items()} if isinstance(near, Mapping) else {}
 
 
 def find_followed(topics: Iterable[TopicMatch]) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ def _say_match(match: Match) -> dict[str, Any]:
         "topics": [topic.topic for topic in match.topics],
         "authors": [*find_followed(match.topics)],
         "near": {
-            hit.term: nearness
+            topic.topic: nearness
             for topic in match.topics
             for hit in topic.evidence
             if hit.field is Field.MEANING and (nearness := _nearness(hit))

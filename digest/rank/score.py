@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from math import fsum
 
 from digest.match.topics import Judgement, Reading
-from digest.model import Field, Paper, Score
+from digest.model import Paper, Score
 
 CATEGORY = 1.0
 """What a paper is given that matches by its category, its source or what it does not say: as much as a word in the
@@ -56,10 +56,11 @@ def score_candidate(candidate: Candidate, now: datetime) -> Score:
     follow = fsum(judgement.follow for judgement in judgements)
     match = fsum(judgement.strength for judgement in judgements) or (0.0 if follow else CATEGORY)
     lowering = {hit.term.casefold() for judgement in judgements for hit in judgement.lowered_by}
+    nearness = max((judgement.nearness for judgement in judgements), default=0.0)
     return Score(
         match=match,
         follow=follow,
-        relevance=TASTE * candidate.taste + NEARNESS * _nearness(candidate),
+        relevance=TASTE * candidate.taste + NEARNESS * nearness,
         trend=TREND * candidate.notice,
         recency=RECENCY * 0.5 ** (max(timedelta(0), now - candidate.paper.published) / HALF_LIFE),
         less=-min(LESS * len(lowering), match),
@@ -70,14 +71,3 @@ def rank_candidates(candidates: Iterable[Candidate], now: datetime) -> list[tupl
     """Best first: by the sum, then by recency, then by key."""
     scored = [(candidate, score_candidate(candidate, now)) for candidate in candidates]
     return sorted(scored, key=lambda each: (-each[1].total, -each[1].recency, each[0].paper.key))
-
-
-def _nearness(candidate: Candidate) -> float:
-    """How near it is to what the topics that want it describe, from 0 to 1; the nearest counts."""
-    described = {
-        hit.term for judgement in candidate.judgements for hit in judgement.evidence if hit.field is Field.MEANING
-    }
-    return max(
-        (nearness.score for about, nearness in candidate.reading.nearness.items() if about.text in described),
-        default=0.0,
-    )

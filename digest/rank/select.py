@@ -34,7 +34,6 @@ MONTH = timedelta(days=31)
 _WORTH_A_WORD = range(3, 10)
 """So many papers on one topic are worth a word; where there are more, they are nothing special."""
 _Of = TypeVar("_Of", Rise, NearMiss)
-_IN_FULL = frozenset({"matched", "trending", "rising"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,24 +104,6 @@ def select_edition(
     )
 
 
-def carried_over(history: Sequence[Sent]) -> dict[PaperKey, date]:
-    """What has another chance: the papers that the newest edition only named, by the date of that edition.
-
-    Each has one: an edition into which a paper was carried does not name it again. A paper that became one with a paper
-    that was shown has none.
-
-    Args:
-        history: What the subscriber was sent, as far as is known, in any order.
-    """
-    newest = max((sent.date for sent in history), default=None)
-    shown = {sent.placed.paper for sent in history if sent.placed.section in _IN_FULL}
-    return {
-        sent.placed.paper: sent.date
-        for sent in history
-        if sent.date == newest and sent.placed.section == "rest" and sent.placed.paper not in shown
-    }
-
-
 def _choose(subscriber: Subscriber, ranked: Sequence[tuple[Candidate, Score]]) -> list[_Place]:
     """The papers that are shown, best first, each lowered while a better one on its subject is shown.
 
@@ -163,8 +144,8 @@ def _label(places: Sequence[_Place], day: date, history: Sequence[Sent]) -> tupl
     """The papers as they are shown, in this order, with what is worth a word about each."""
     before = [sent for sent in history if sent.placed.section == "matched"]
     authors = {author for sent in before for author in read_authors(sent.placed)}
-    # Releases that kept no reasons did not say who hit.
-    are_authors_known = all(read_topics(sent.placed) for sent in before)
+    # Releases that kept no reasons did not say who and what hit.
+    are_reasons_known = all(read_topics(sent.placed) for sent in before)
     counts = Counter(topic for sent in before if sent.date > day - MONTH for topic in read_topics(sent.placed))
     matched = []
     for place in places:
@@ -173,8 +154,8 @@ def _label(places: Sequence[_Place], day: date, history: Sequence[Sent]) -> tupl
         counts.update(topic.topic for topic in topics)
         new = [author for author in find_followed(topics) if author not in authors]
         authors.update(new)
-        labels = [Label(LabelKind.FIRST_BY, author) for author in new if are_authors_known]
-        labels += _count_on(topics, counts)
+        labels = [Label(LabelKind.FIRST_BY, author) for author in new if are_reasons_known]
+        labels += _count_on(topics, counts) if are_reasons_known else ()
         if place.candidate.carried:
             labels.append(Label(LabelKind.CARRIED, place.candidate.carried.isoformat()))
         matched.append(Match(paper=place.candidate.paper, topics=topics, score=place.score, labels=tuple(labels)))

@@ -48,17 +48,6 @@ def expected_notice(paper: Paper, observations: Sequence[Observation], now: date
     return has + to_come * math.exp(-max(0.0, watched_h - NEW_H) / FADE_H)
 
 
-def rank_trending(
-    papers: Sequence[Paper], observations: Mapping[PaperKey, Sequence[Observation]], now: datetime
-) -> list[Paper]:
-    """By what is expected to be made of them, papers without a vote left out; ties by recency, then by key."""
-    expected = {paper.key: expected_notice(paper, observations.get(paper.key, ()), now) for paper in papers}
-    return sorted(
-        (paper for paper in papers if expected[paper.key]),
-        key=lambda paper: (-expected[paper.key], -paper.published.timestamp(), paper.key),
-    )
-
-
 def find_rising(
     papers: Sequence[Paper],
     observations: Mapping[PaperKey, Sequence[Observation]],

@@ -1,7 +1,7 @@
 """The ledger: nothing is sent that is not claimed here first, so that no paper is lost and none is sent twice."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -117,6 +117,23 @@ class SqlLedger:
         """
         with reading(self._engine) as connection:
             return frozenset(PaperKey(row.paper_key) for row in connection.execute(_sent(subscriber)))
+
+    def carried(self, subscriber: SubscriberId) -> Mapping[PaperKey, date]:
+        """The papers that the newest edition only named; see ``Ledger.carried``."""
+        with reading(self._engine) as connection:
+            newest = connection.execute(
+                select(e.c.id, e.c.date)
+                .where(e.c.subscriber_id == subscriber, e.c.state == DeliveryState.ACCEPTED)
+                .order_by(e.c.date.desc())
+                .limit(1)
+            ).one_or_none()
+            if newest is None:
+                return {}
+            named = connection.scalars(
+                select(ep.c.paper_key).where(ep.c.edition_id == newest.id, ep.c.section == "rest")
+            ).all()
+            shown = {row.paper_key for row in _sent_of(connection, subscriber, named) if row.section in IN_FULL}
+            return {PaperKey(key): newest.date for key in named if key not in shown}
 
     def history(self, subscriber: SubscriberId, since: date) -> Sequence[Sent]:
         """Every place in accepted editions; see ``Ledger.history``."""
@@ -317,7 +334,7 @@ def _places(connection: Connection, edition: Edition) -> list[Placed]:
 
 def _repeats(connection: Connection, subscriber: SubscriberId, places: Sequence[Placed]) -> bool:
     """Whether any of them was sent, other than by its name only where it is carried over."""
-    sent = connection.execute(_sent(subscriber)).all()
+    sent = _sent_of(connection, subscriber, [placed.paper for placed in places if placed.section in SENT])
     named = {row.paper_key for row in sent}
     shown = {row.paper_key for row in sent if row.section in IN_FULL}
     return any(
@@ -325,6 +342,12 @@ def _repeats(connection: Connection, subscriber: SubscriberId, places: Sequence[
         for placed in places
         if placed.section in SENT
     )
+
+
+def _sent_of(connection: Connection, subscriber: SubscriberId, keys: Sequence[str]) -> list[Row[Any]]:
+    """The places in which any of these papers were sent."""
+    sent = _sent(subscriber)
+    return [row for some in batches(keys) for row in connection.execute(sent.where(ep.c.paper_key.in_(some)))]
 
 
 def _placed(row: Row[Any]) -> Placed:

@@ -12,7 +12,7 @@ from itertools import accumulate
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _MARKS = "\u0300-\u036f"
 # A word of its own, and not the NET that other texts write.
-NET = re.compile(r"(?<![\w.])\.(?i:net)(?!\.?\w)")
+NET = re.compile(rf"(?<![\w.{_MARKS}])\.(?i:net)(?!\.?[\w{_MARKS}])")
 _WORD = re.compile(rf"{NET.pattern}|[{_CJK}]|(?:[^\W_{_CJK}]|[{_MARKS}])+(?:\+\+|#)?")
 # What may stand between the words of a keyword: blanks, hyphens, slashes, quotes; a dot or & only inside "GPT-3.5" and
 # "R&D". Anything else, such as the end of a sentence, a bracket or an operator, ends it.

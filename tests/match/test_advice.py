@@ -66,7 +66,7 @@ def test_what_nearly_every_paper_meets_is_named(query: str) -> None:
         ("IMAGE -survey", "‘IMAGE’ is taken for an acronym"),
         ("GRAPH NEURAL NETWORKS", "‘GRAPH’ is taken for an acronym"),
         ("trans*er", "a star stands at the end"),
-        ("author:LeCun", "without a given name"),
+        ("author:LeCun", "everybody of that family name"),
         ("cat less:IMAGE", "‘IMAGE’ is taken for an acronym"),
     ],
 )

@@ -68,6 +68,17 @@ def test_what_another_topic_wants_is_no_near_miss() -> None:
     assert Panel([ada]).ask([Reading(paper) for paper in PAPERS]).near_misses(ada.id) == [2]
 
 
+def test_however_often_topics_change_the_panel_asks_the_last_ones_only() -> None:
+    panel, ben = Panel(), a_subscriber("Ben", topics=(TOPICS[1],), near_misses=2)
+    for number in range(2_500):
+        changing = a_subscriber("Ada", topics=(Topic(name="It", query=f"retrieval OR w{number} NEAR/3 x{number}"),))
+        panel.update([changing, ben])
+
+    assert _names(panel, "ada") == {0: ("It",), 2: ("It",)}
+    assert _names(panel, "ben") == {0: ("Both",)}
+    assert panel.ask([Reading(paper) for paper in PAPERS]).near_misses(ben.id) == [1, 2]
+
+
 def test_topics_that_cannot_be_used_concern_their_subscriber_only() -> None:
     ada, ben = a_subscriber("Ada", topics=(Topic(name="Empty"),)), a_subscriber("Ben", topics=(TOPICS[0],))
     panel = Panel([ada, ben])

@@ -271,7 +271,7 @@ def test_examples_of_a_topic_are_part_of_its_query() -> None:
     query = read_topic(a_topic(like=works, threshold=PaperKey("arxiv:2401.01234")))
 
     assert query == Query(About("", works, PaperKey("arxiv:2401.01234")))
-    assert print_query(query) == 'about:""~"arxiv:2401.01234" like:"2 works"'
+    assert print_query(query) == 'like:"2 works"~"arxiv:2401.01234"'
 
 
 @pytest.mark.parametrize(

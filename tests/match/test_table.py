@@ -1,7 +1,6 @@
 from collections import defaultdict
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,17 +33,3 @@ def test_a_table_gives_back_every_number_of_every_key(rounds: list[list[tuple[in
     assert {key: sorted(some) for key, some in found.items()} == {key: sorted(some) for key, some in expected.items()}
     for key in asked:
         assert table.first(key) in (expected.get(key) or [-1])
-
-
-@pytest.mark.parametrize("count", [0, 1, 999])
-def test_what_is_not_alive_is_forgotten(count: int) -> None:
-    table = HashTable()
-    for number in range(count):
-        table.add(number * 2**50, number)
-
-    table.keep(np.arange(count) % 3 == 0)
-
-    assert [table.first(number * 2**50) for number in range(count)] == [
-        number if number % 3 == 0 else -1 for number in range(count)
-    ]
-    assert len(table) == len(range(0, count, 3))

@@ -1,6 +1,10 @@
+from typing import Any
+
 import pytest
 
-from digest.match.topics import Reading, TopicFilter, explain_match
+from digest.match.parse import parse_query
+from digest.match.query import About
+from digest.match.topics import Nearness, Reading, TopicFilter, explain_match, meets
 from digest.model import Evidence, Field, Topic
 from tests.builders import a_paper, a_topic
 
@@ -94,3 +98,41 @@ def test_categories_that_no_source_gave_are_named_as_unknown() -> None:
 def test_a_topic_that_cannot_want_anything_is_refused(topic: Topic) -> None:
     with pytest.raises(ValueError, match=r"wants nothing|holds no letter"):
         TopicFilter(topic)
+
+
+def test_nearness_is_that_of_the_topics_own_description_where_it_is_near_enough() -> None:
+    animals, soup, hats = About("animals"), About("soup"), About("", threshold=0.1)
+    reading = Reading(PAPER, {animals: Nearness(0.6, 0.5), soup: Nearness(0.4, 0.5), hats: Nearness(0.9, 0.1)})
+
+    def nearness(**parts: Any) -> float:
+        return TopicFilter(a_topic(**parts)).judge(reading).nearness
+
+    assert nearness(about="animals") == 0.6
+    assert nearness(about="soup") == 0
+    assert nearness(any=("CLIP",)) == 0
+    assert nearness(query='CLIP OR about:"soup" OR about:"animals"') == 0.6
+    assert nearness(about="unheard of") == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "is_near"),
+    [
+        ("vision NEAR/0 pretraining", False),
+        ("clip NEAR/1 vision", True),
+        ("vision NEAR/1 clip", True),
+        ("clip NEAR/0 vision", False),
+        ("clip NEAR/50 survey", False),
+        ('"pre-trained encoders" NEAR/1 survey', False),
+        ('"pre-trained encoders" NEAR/2 survey', True),
+        ("encoders NEAR/9 encoders", False),
+    ],
+)
+def test_near_words_stand_in_one_field_with_few_others_between(query: str, is_near: bool) -> None:
+    assert meets(parse_query(query).wants, Reading(PAPER)) is is_near
+
+
+def test_near_is_found_fast_in_a_long_text() -> None:
+    long = a_paper(abstract="alpha " * 5_000 + "word " * 60 + "beta " * 5_000 + "gamma")
+
+    assert not meets(parse_query("alpha NEAR/50 beta").wants, Reading(long))
+    assert meets(parse_query("alpha NEAR/50 word").wants, Reading(long))

@@ -104,7 +104,9 @@ def test_examples_that_nobody_knows_are_told_once() -> None:
     about = About(like=(Example(keys=(PaperKey("arxiv:2401.01234"),)),))
 
     assert near(meaning, about) == near(meaning, about) == []
-    assert meaning.notes == ("like 1 examples: 1 of 1 examples have no text and are not stored: 'arxiv:2401.01234'",)
+    assert [note for _, note in meaning.notes] == [
+        "no text is known of arxiv:2401.01234, all its examples, so that it finds nothing"
+    ]
 
 
 def test_a_paper_as_threshold_lets_through_what_is_as_near() -> None:
@@ -130,7 +132,7 @@ def test_a_threshold_that_says_nothing_gives_way_to_the_default(about: About, no
     meaning = a_meaning()
 
     assert {one.threshold for one in meaning.measure([about], PAPERS)[about]} == {0.5}
-    assert note in meaning.notes[0]
+    assert note in meaning.notes[0][1]
 
 
 def test_what_is_nearest_is_told_as_the_paper_prints_it() -> None:
@@ -173,11 +175,11 @@ def test_words_are_compared_when_the_model_fails() -> None:
 
     assert near(meaning, GRASPING) == [ROBOT, DOOR]
     assert meaning.nearest_phrases(GRASPING, ROBOT)
-    assert meaning.notes == ("senses: HTTP 503; words were compared in place of meanings",)
+    assert meaning.notes == ((None, "senses: HTTP 503; words were compared in place of meanings"),)
 
 
 def test_nothing_to_compare() -> None:
-    assert a_meaning().measure([GRASPING], []) == {GRASPING: []}
+    assert len(a_meaning().measure([GRASPING], [])[GRASPING]) == 0
     assert a_meaning().measure([], PAPERS) == {}
     assert Meaning(Corpus([]), None, known).measure([GRASPING], [a_paper(9, abstract="")])[GRASPING][0].score == 0
 

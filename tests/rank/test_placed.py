@@ -143,8 +143,8 @@ def test_a_place_says_how_near_the_paper_is_to_what_its_topics_describe() -> Non
 
     [place] = placements(an_edition(matched=(a_match(topics=(TopicMatch("Animals", hits),)),)))
 
-    assert place.why["near"] == {"seals": 0.62}
-    assert read_nearness(place) == {"seals": 0.62}
+    assert place.why["near"] == {"Animals": 0.62}
+    assert read_nearness(place) == {"Animals": 0.62}
 
 
 def test_the_topics_that_counted_then_count_though_the_reader_changed_them() -> None:

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.match.query import About
-from digest.match.topics import Nearness, Reading
+from digest.match.topics import Reading
 from digest.model import Evidence, Field
 from digest.rank import score
 from digest.rank.score import (
@@ -55,16 +54,11 @@ def test_what_the_reader_liked_raises_and_what_they_disliked_lowers(taste: float
     assert score_candidate(a_candidate(taste=taste), NOW).relevance == relevance
 
 
-def test_only_what_a_topic_that_wants_it_describes_counts_for_nearness() -> None:
-    near, other = About("seals in the wild"), About("coffee")
-    reading = Reading(a_paper(), {near: Nearness(0.75, 0.5), other: Nearness(0.9, 0.95)})
-    hit = Evidence(Field.MEANING, "seals in the wild", "seals")
-
-    described = a_candidate(reading=reading, judgements=(a_judgement(evidence=(hit,)),))
-    by_words = a_candidate(reading=reading)
+def test_the_nearest_of_the_topics_that_want_it_counts() -> None:
+    described = a_candidate(judgements=(a_judgement("One", nearness=0.5), a_judgement("Other", nearness=0.75)))
 
     assert score_candidate(described, NOW).relevance == NEARNESS * 0.75
-    assert score_candidate(by_words, NOW).relevance == 0
+    assert score_candidate(a_candidate(), NOW).relevance == 0
 
 
 def test_notice_counts_by_its_weight() -> None:
@@ -152,10 +146,9 @@ def test_the_documented_weights_are_those_that_count() -> None:
 
 
 def test_the_documented_example_is_what_the_mail_says() -> None:
-    description = About("seals in the wild")
-    reading = Reading(a_paper(published=NOW - timedelta(days=1)), {description: Nearness(0.5, 0.5)})
+    reading = Reading(a_paper(published=NOW - timedelta(days=1)))
     words = a_judgement("Words", strength=6, follow=5, lowered_by=(SURVEY,))
-    meaning = a_judgement("Meaning", strength=1, evidence=(Evidence(Field.MEANING, description.text, "seals"),))
+    meaning = a_judgement("Meaning", strength=1, nearness=0.5)
 
     found = score_candidate(Candidate(reading, (words, meaning), notice=log(25)), NOW)
 

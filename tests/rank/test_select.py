@@ -24,9 +24,9 @@ from digest.model import (
 )
 from digest.rank.placed import placements
 from digest.rank.score import Candidate
-from digest.rank.select import carried_over, select_edition
+from digest.rank.select import select_edition
 from digest.rank.variety import Variety
-from tests.builders import NOW, a_candidate, a_judgement, a_match, a_paper, a_subscriber, an_edition
+from tests.builders import NOW, a_candidate, a_judgement, a_paper, a_subscriber, an_edition
 
 DAY = NOW.date()
 YESTERDAY = DAY - timedelta(days=1)
@@ -236,37 +236,6 @@ def test_a_carried_paper_that_was_replaced_since_is_not_named_twice() -> None:
     edition = select([carried], updated=[carried.paper, a_paper(2)])
 
     assert numbers(edition.updated) == [2]
-
-
-def test_what_the_newest_edition_only_named_is_carried_over() -> None:
-    older = an_edition(matched=(), rest=(a_paper(1), a_paper(2)))
-    newest = an_edition(matched=(a_match(a_paper(3)),), rest=(a_paper(4), a_paper(5)), trending=(a_paper(6),))
-    history = [*sent(newest), *sent(older, YESTERDAY - timedelta(days=1))]
-
-    assert carried_over(history) == {a_paper(4).key: YESTERDAY, a_paper(5).key: YESTERDAY}
-    assert carried_over([]) == {}
-
-
-def test_a_paper_that_became_one_with_a_shown_one_is_not_carried_over() -> None:
-    shown_before = sent(an_edition(matched=(a_match(a_paper(1)),)), YESTERDAY - timedelta(days=9))
-
-    assert carried_over([*shown_before, *sent(an_edition(matched=(), rest=(a_paper(1),)))]) == {}
-
-
-def test_a_paper_is_carried_over_once() -> None:
-    first = select([wanted(1, 9), wanted(2, 6), wanted(3, 3)], a_subscriber(limit=1))
-    carried = carried_over(sent(first))
-    second = select(
-        [wanted(4, 9), *(wanted(number, 3, carried=carried[a_paper(number).key]) for number in (2, 3))],
-        a_subscriber(limit=1),
-    )
-
-    assert set(carried) == {a_paper(2).key, a_paper(3).key}
-    assert shown(second) == [4]
-    assert carried_over([*sent(first), *sent(second, DAY)]) == {}
-
-
-# Labels.
 
 
 def test_the_first_paper_of_a_followed_author_is_worth_a_word_once() -> None:

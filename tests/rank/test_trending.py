@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.model import Observation, Paper, PaperKey, Rise, Signals
-from digest.rank.trending import expected_notice, find_rising, rank_trending
+from digest.rank.trending import expected_notice, find_rising
 from tests.builders import NOW, a_paper
 
 ROOT = Path(__file__).parents[2]
@@ -121,19 +121,6 @@ def test_what_a_paper_itself_says_counts_where_nothing_was_observed() -> None:
 
     assert expected_notice(paper, [], NOW) > math.log(10)
     assert expected_notice(paper, [seen(NOW + HOUR, upvotes=9)], NOW) == 0
-
-
-def test_trending_leaves_out_the_unnoticed_and_breaks_ties_by_recency_then_key() -> None:
-    unnoticed = a_paper(1)
-    few, many = a_paper(2), a_paper(3)
-    older = a_paper(4, published=NOW - DAY)
-    same = a_paper(5)
-    known = {
-        paper.key: [Observation(paper.key, "huggingface:daily", NOW, Signals(upvotes=votes))]
-        for paper, votes in ((unnoticed, 0), (few, 3), (many, 30), (older, 3), (same, 3))
-    }
-
-    assert rank_trending([older, unnoticed, same, few, many], known, NOW) == [many, few, same, older]
 
 
 @pytest.mark.parametrize(
