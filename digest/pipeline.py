@@ -10,6 +10,7 @@ from digest.choose import choose_editions
 from digest.collect.poll import poll_sources
 from digest.deliver.outbox import DrainResult, Outcome, drain
 from digest.errors import ConfigError, DeliverError, DigestError
+from digest.listener import Listener
 from digest.match.topics import Nearness, Reading, compile_topics, explain_match
 from digest.model import (
     Delivery,
@@ -39,19 +40,6 @@ _GAPS = {
     Verdict.SUSPICIOUS: "its answer cannot be right",
     Verdict.FAILED: "could not be read",
 }
-
-
-class Listener:
-    """Hears of each step as it ends; the base class keeps silent."""
-
-    def polled(self, poll: Poll, recorded: Recorded | None) -> None:
-        """One source was read, and stored unless it failed."""
-
-    def opened(self, edition: Edition) -> None:
-        """One edition is owed."""
-
-    def settled(self, outcome: Outcome) -> None:
-        """One delivery ended."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 from digest.choose import due
 from digest.deliver.retry import MAX_ATTEMPTS, next_try
+from digest.listener import Listener
 from digest.model import DeliveryState, Subscriber
-from digest.pipeline import Listener, Report, run_pass
+from digest.pipeline import Report, run_pass
 from digest.ports import Backend, EditionState
 from digest.store.ledger import LEASE
 from digest.world import Choice, World

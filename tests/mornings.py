@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from digest.errors import UncertainDeliverError
+from digest.listener import Listener
 from digest.model import Entry, Message, Poll, Receipt, Subscriber, Verdict
-from digest.pipeline import Listener, Report, run_pass
+from digest.pipeline import Report, run_pass
 from digest.world import Choice, World
 from tests.builders import NOW
 from tests.worlds import a_world

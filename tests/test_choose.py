@@ -5,8 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from digest.choose import weigh_paper
+from digest.listener import Listener
 from digest.model import DeliveryState, Edition, Feedback, PaperKey, Signals, Subscriber, Topic
-from digest.pipeline import Listener, run_pass
+from digest.pipeline import run_pass
 from digest.world import Choice
 from tests.builders import NOW, a_subscriber, an_entry
 from tests.mornings import Morning

@@ -12,8 +12,9 @@ import pytest
 
 from digest.collect.sources import Arxiv, HuggingFace
 from digest.deliver.smtp import SmtpBackend, SmtpSettings
+from digest.listener import Listener
 from digest.model import DeliveryState, Security, Subscriber, Topic, Verdict
-from digest.pipeline import Listener, Report, run_pass
+from digest.pipeline import Report, run_pass
 from digest.ports import Source
 from digest.world import Choice, World
 from tests.builders import a_subscriber

@@ -17,6 +17,7 @@ from digest.errors import (
     TemporaryDeliverError,
     UncertainDeliverError,
 )
+from digest.listener import Listener
 from digest.model import (
     Announcement,
     Delivery,
@@ -32,7 +33,7 @@ from digest.model import (
     Verdict,
     Wording,
 )
-from digest.pipeline import Listener, Report, run_pass
+from digest.pipeline import Report, run_pass
 from digest.service import Service
 from digest.world import Choice
 from tests.builders import NOW, a_subscriber, an_entry

@@ -15,8 +15,9 @@ import pytest
 from digest.collect.client import Client
 from digest.collect.limits import Limits
 from digest.collect.sources import Arxiv, HuggingFace
+from digest.listener import Listener
 from digest.model import NEWS, Poll
-from digest.pipeline import Listener, collect
+from digest.pipeline import collect
 from digest.ports import HostTurns, Source
 from digest.store.database import open_database
 from digest.store.turns import SqlHostTurns

@@ -153,7 +153,8 @@ def _recorded_world(config: "Config", folder: Path) -> "Iterator[tuple[World, da
     """A world in a temporary database with what was recorded, and the times of the first and the last recording."""
     from digest.app import build_client, build_world
     from digest.collect.recording import Replayer, read_run
-    from digest.pipeline import Listener, collect
+    from digest.listener import Listener
+    from digest.pipeline import collect
 
     below = sorted(path.parent for path in folder.glob("*/run.json"))
     runs = sorted(((read_run(each), each) for each in below or [folder]), key=lambda run: run[0].now)

@@ -37,7 +37,8 @@ def collect(
     """
     from digest.app import build_world, load_config
     from digest.collect.recording import Recorder, Replayer, read_run, write_run
-    from digest.pipeline import Listener, Report, collect, window
+    from digest.listener import Listener
+    from digest.pipeline import Report, collect, window
 
     if record and replay:
         raise ConfigError("--record and --replay exclude each other", hint="a replay has nothing new to record")

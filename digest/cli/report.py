@@ -1,16 +1,19 @@
 """Shows a pass while it goes on and what it did: bars for a person, plain lines for a log."""
 
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from digest.cli.common import console, errors, number_of, show_error, table
-from digest.deliver.outbox import Outcome
+from digest.listener import Listener
 from digest.model import DeliveryState, Edition, Poll, Recorded, Verdict
-from digest.pipeline import Listener, Report
+
+if TYPE_CHECKING:
+    from digest.deliver.outbox import Outcome
+    from digest.pipeline import Report
 
 _COLOURS = {
     Verdict.FRESH: "green",
@@ -79,7 +82,7 @@ class Watcher(Listener):
         self._bars.update(self._sending, total=(self._bars.tasks[1].total or 0) + 1, visible=True)
         console.print(f"[bold]due[/bold] {name}: {contents(edition)}")
 
-    def settled(self, outcome: Outcome) -> None:
+    def settled(self, outcome: "Outcome") -> None:
         """One line for what became of a delivery."""
         self._bars.advance(self._sending)
         detail = f" ({escape(outcome.detail)})" if outcome.detail else ""
@@ -96,7 +99,7 @@ def contents(edition: Edition) -> str:
     return ", ".join(parts)
 
 
-def show_report(report: Report, *, dry_run: bool = False) -> None:
+def show_report(report: "Report", *, dry_run: bool = False) -> None:
     """The last lines of a pass: what went wrong, and one line of counts."""
     for edition in report.uncertain:
         console.print(
@@ -126,7 +129,7 @@ def show_report(report: Report, *, dry_run: bool = False) -> None:
     console.print(escape(line))
 
 
-def _warn_of_sources(report: Report) -> None:
+def _warn_of_sources(report: "Report") -> None:
     """Where output is a log, a dead source is an error: cron mails what goes to stderr."""
     for poll in report.polls:
         if not poll.is_good:
@@ -134,13 +137,13 @@ def _warn_of_sources(report: Report) -> None:
             errors.print(f"warning {escape(poll.source)} is {poll.verdict}{escape(cause)}")
 
 
-def show_notes(report: Report) -> None:
+def show_notes(report: "Report") -> None:
     """What the pass went without."""
     for note in report.notes:
         console.print(f"[dim]note:[/dim] {escape(note)}")
 
 
-def sources_table(report: Report) -> Table:
+def sources_table(report: "Report") -> Table:
     """What was collected, a row a source."""
     rows = table("Collected", "source", "verdict", numbers=("listed", "new", "merged", "seen", "time"))
     for poll in report.polls:
@@ -151,7 +154,7 @@ def sources_table(report: Report) -> Table:
     return rows
 
 
-def editions_table(report: Report) -> Table:
+def editions_table(report: "Report") -> Table:
     """What was matched and delivered, a row an edition."""
     rows = table("Matched and delivered", "subscriber", "date", "delivery", numbers=("matched", "more", "trending"))
     states = {outcome.delivery.subscriber: outcome.state for outcome in report.outcomes}

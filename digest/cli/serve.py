@@ -36,7 +36,7 @@ def serve(
     file that cannot be read leaves everything as it was. Other settings need a restart.
     """
     from digest.app import LiveWorld, build_backend
-    from digest.pipeline import Listener
+    from digest.listener import Listener
     from digest.schedule.ticker import serve as run_ticker
     from digest.service import Service
 

@@ -90,12 +90,10 @@ class Engine:
         """
         program = self._compile(query.wants)
         key = hash(program) & _MASK
-        number = self._programs.first(key)
-        if number >= 0:
+        number = self._programs.enter(key, self._count)
+        if number < self._count:
             return number
-        number = self._count
         self._count += 1
-        self._programs.add(key, number)
         (first, *groups), none = program
         # Half of all queries require one row besides, mostly of their categories.
         alone = next((group for group in groups if len(group) == 1), (_EVERYONE,))
@@ -183,11 +181,9 @@ class Engine:
 
     def _keyword(self, text: str) -> int:
         key = hash(text) & _MASK
-        number = self._keywords.first(key)
-        if number < 0:
-            number = self._scanner.add(Keyword.parse(text))
-            self._keywords.add(key, number)
-        return number
+        known = self._keywords.first(key)
+        # A keyword that cannot be read leaves nothing behind.
+        return known if known >= 0 else self._keywords.enter(key, self._scanner.add(Keyword.parse(text)))
 
     def _enter(self, node: Node) -> int:
         match node:

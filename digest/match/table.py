@@ -1,5 +1,7 @@
 """A growing table from 64-bit hashes to numbers, asked for whole arrays at once."""
 
+from array import array
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,17 +30,28 @@ class HashTable:
         self._count = 0
         self._make_room(16)
 
-    def add(self, key: int, number: int) -> None:
-        """Enter one more number, from 0, for a hash from 0 to 2**64 - 1."""
+    def enter(self, key: int, number: int) -> int:
+        """Enter a number, from 0, for a hash from 0 to 2**64 - 1 that has none; returns the number that it has."""
         if self._count + 1 > self._most:
             self._grow(1)
-        numbers, slots = self._numbers, self._slots
+        keys, numbers, slots = self._key_slots, self._number_slots, self._slots
         at = (key * _SPREAD >> 32 & _HALF) * slots >> 32
-        while numbers[at] >= 0:
+        while (known := numbers[at]) >= 0:
+            if keys[at] == key:
+                return known
             at = (at + 1) % slots
-        self._keys[at] = key
+        keys[at] = key
         numbers[at] = number
         self._count += 1
+        return number
+
+    def first(self, key: int) -> int:
+        """A number of one hash, or -1."""
+        keys, numbers, slots = self._key_slots, self._number_slots, self._slots
+        at = (key * _SPREAD >> 32 & _HALF) * slots >> 32
+        while (known := numbers[at]) >= 0 and keys[at] != key:
+            at = (at + 1) % slots
+        return known
 
     def add_all(self, keys: Hashes, numbers: Numbers) -> None:
         """Enter many."""
@@ -46,14 +59,6 @@ class HashTable:
             self._grow(len(keys))
         self._place(keys, numbers)
         self._count += len(keys)
-
-    def first(self, key: int) -> int:
-        """The number that was entered first for one hash, or -1."""
-        keys, numbers, slots = self._keys, self._numbers, self._slots
-        at = (key * _SPREAD >> 32 & _HALF) * slots >> 32
-        while (number := int(numbers[at])) >= 0 and keys[at] != key:
-            at = (at + 1) % slots
-        return number
 
     def find(self, keys: Hashes) -> tuple[Places, Numbers]:
         """Places in ``keys`` and numbers, for every number of every key that is known."""
@@ -91,8 +96,11 @@ class HashTable:
     def _make_room(self, slots: int) -> None:
         self._slots = slots
         self._most = int(self._fill * slots)
-        self._keys: Hashes = np.zeros(slots, np.uint64)
-        self._numbers: Numbers = np.full(slots, -1, np.int32)
+        # One by one they are read and written as arrays of Python, which is faster; all at once as those of numpy.
+        self._key_slots = array("Q", bytes(8 * slots))
+        self._number_slots = array("i", b"\xff" * (4 * slots))
+        self._keys: Hashes = np.frombuffer(self._key_slots, np.uint64)
+        self._numbers: Numbers = np.frombuffer(self._number_slots, np.int32)
 
     def _grow(self, more: int) -> None:
         filled = np.flatnonzero(self._numbers >= 0)

@@ -14,14 +14,15 @@ def test_a_table_gives_back_every_number_of_every_key(rounds: list[list[tuple[in
     table = HashTable(fill=0.75)
     expected: defaultdict[int, list[int]] = defaultdict(list)
     for entries in rounds:
-        for key, number in entries:
-            expected[key].append(number)
         if at_once:
+            for key, number in entries:
+                expected[key].append(number)
             keys, numbers = zip(*entries, strict=True) if entries else ((), ())
             table.add_all(np.array(keys, np.uint64), np.array(numbers, np.int32))
         else:
             for key, number in entries:
-                table.add(key, number)
+                expected[key] = expected[key] or [number]
+                assert table.enter(key, number) == expected[key][0]
     asked = [*dict.fromkeys([*expected, 7, 2**63])]
 
     places, numbers_found = table.find(np.array(asked, np.uint64))
