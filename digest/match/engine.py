@@ -44,7 +44,7 @@ Rows = NDArray[np.uint64]
 
 PAPERS_AT_ONCE = 1024
 """So many papers are asked about at a time, that the rows of all leaves stay in the processor's cache."""
-_QUERIES_AT_ONCE = 8192
+_QUERIES_AT_ONCE = 16_384
 _SCOPES = {Scope.TEXT: 0, Scope.TITLE: 1, Scope.ABSTRACT: 2, Scope.VENUE: 3}
 _EVERYONE = -1
 """Row of all papers."""
@@ -319,24 +319,31 @@ class Answer:
 
     def _evaluate(self, block: _Block, begin: int, result: Rows) -> None:
         end = begin + len(result)
+        # Filled again and again: to make new arrays would take longer than to fill them.
+        found, other, spare = (np.empty_like(result) for _ in range(3))
         # Within one of these no query stands twice, so that no write is lost.
         for number, together in enumerate(self.engine.groups):
             for queries, groups in together.between(begin, end):
                 if number:
-                    result[queries - begin] &= _any_of(block, groups)
+                    some = _any_of(block, groups, found, spare)
+                    some &= np.take(result, queries - begin, axis=0, out=other[: len(queries)], mode="clip")
                 else:
-                    found = _any_of(block, groups[:, :-1])
-                    found &= _any_of(block, groups[:, -1:])
-                    result[queries - begin] = found
+                    some = _any_of(block, groups[:, :-1], found, spare)
+                    some &= _any_of(block, groups[:, -1:], other, spare)
+                result[queries - begin] = some
         for queries, groups in self.engine.none.between(begin, end):
-            result[queries - begin] &= ~_any_of(block, groups)
+            some = np.invert(_any_of(block, groups, found, spare), out=found[: len(queries)])
+            some &= np.take(result, queries - begin, axis=0, out=other[: len(queries)], mode="clip")
+            result[queries - begin] = some
 
 
-def _any_of(block: _Block, groups: NDArray[np.int32]) -> Rows:
-    slots = block.slots.take(groups.T, mode="wrap")
-    found: Rows = block.rows.take(slots[0], axis=0)
+def _any_of(block: _Block, groups: NDArray[np.int32], found: Rows, spare: Rows) -> Rows:
+    """What any row of each group holds, in the first rows of ``found``."""
+    found, spare = found[: len(groups)], spare[: len(groups)]
+    slots = block.slots.take(groups.T, mode="wrap").astype(np.intp)
+    np.take(block.rows, slots[0], axis=0, out=found, mode="clip")
     for each in slots[1:]:
-        found |= block.rows.take(each, axis=0)
+        found |= np.take(block.rows, each, axis=0, out=spare, mode="clip")
     return found
 
 
