@@ -136,7 +136,7 @@ def build_world(config: Config, clock: Callable[[], datetime], transport: Record
     limits = Limits()
     connect = partial(build_client, config.settings, turns=SqlHostTurns(engine), clock=clock, transport=transport)
     wordings = Wordings(engine)
-    embedder, notes = _load_embedder(config.settings)
+    embedder, notes = find_embedder(config.settings)
     return World(
         sources=build_sources(config),
         subscribers=config.roster.subscribers,
@@ -175,7 +175,7 @@ def build_client(
     )
 
 
-def _load_embedder(settings: Settings) -> tuple[Embedder | None, tuple[str, ...]]:
+def find_embedder(settings: Settings) -> tuple[Embedder | None, tuple[str, ...]]:
     """What compares by meaning, if anything but words does; else why not."""
     if not settings.embedder:
         return None, ()
@@ -356,7 +356,7 @@ class LiveWorld:
                 self._world = replace(
                     self._world,
                     sources=build_sources(self.config),
-                    skipped=(*skipped_sources(self.config), *_load_embedder(self.config.settings)[1]),
+                    skipped=(*skipped_sources(self.config), *find_embedder(self.config.settings)[1]),
                     subscribers=self.config.roster.subscribers,
                     templates=self.config.templates,
                 )

@@ -130,12 +130,13 @@ def _failed_trials(config: "Config", now: datetime) -> Iterator[ConfigError]:
 
 def _notes(config: "Config", *, smtp: bool) -> Iterator[str]:
     """What is not wrong, but less than it could be."""
-    from digest.app import skipped_sources, slow_sources
+    from digest.app import find_embedder, skipped_sources, slow_sources
     from digest.match.advice import advise
 
     settings = config.settings
     for line in (*skipped_sources(config), *slow_sources(config)):
         yield f"source {line}"
+    yield from find_embedder(settings)[1]
     yield from config.roster.notes
     for subscriber, topic, query in _queries(config.roster.subscribers):
         for advice in (*advise(query), *_odd_categories(query)):

@@ -52,3 +52,13 @@ def test_check_shows_where_a_query_is_wrong(home: Home) -> None:
     assert (
         "(ada): the query of the topic 'T1': the parenthesis is not closed\n  cat (dog OR [cow]\n      ^\n" in done.err
     )
+
+
+def test_check_notes_a_model_that_cannot_be_used(home: Home) -> None:
+    home.subscribe(reader("Ada", topics=topics("cat")), sources=[SOURCE])
+    home.env["DIGEST_EMBEDDER"] = "guesswork:large"
+
+    done = home.digest("check")
+
+    assert done.code == 0
+    assert "note: DIGEST_EMBEDDER: no model is called 'guesswork:large'; words alone are compared (known: " in done.out
