@@ -222,11 +222,12 @@ class Batch:
         self._now = now
         self.through_seq = world.papers.latest_seq()
         carried = {key for reader in readers for key in reader.carried}
-        announced = world.papers.announced(min(reader.since_seq for reader in readers), self.through_seq)
+        since = min(reader.since_seq for reader in readers)
+        announced = world.papers.announced(since, self.through_seq)
         papers = {paper.key: paper for paper in (*announced, *world.papers.papers([*carried]), *self._older)}
         self._readings = [Reading(paper) for paper in papers.values()]
         self._places = {key: place for place, key in enumerate(papers)}
-        self._keys: dict[int, frozenset[PaperKey]] = {}
+        self._keys = {since: frozenset(paper.key for paper in announced)}
         self._replaced: dict[int, frozenset[PaperKey]] = {}
         self._notices: dict[PaperKey, float] = {}
         self._risen: dict[datetime, Sequence[Rise]] = {}
@@ -253,10 +254,9 @@ class Batch:
         sent = self._world.ledger.sent_keys(subscriber.id)
         owed = announced - sent
         eligible = owed | (reader.carried.keys() & self._places.keys())
+        wanted = self._wanted.of(subscriber.id)
         candidates = [
-            (reading, names)
-            for place, names in self._wanted.of(subscriber.id)
-            if (reading := self._readings[place]).paper.key in eligible
+            (reading, names) for place, names in wanted if (reading := self._readings[place]).paper.key in eligible
         ]
         taste = _learn(self._world, subscriber, lambda: self._corpus)
         liking = taste.score([reading.paper for reading, _ in candidates]) if taste else [0.0] * len(candidates)
@@ -277,7 +277,7 @@ class Batch:
             ],
             owed=self._papers(owed),
             notice=self._notice,
-            rising=[*self._rising(reader, sent)] if subscriber.rising else (),
+            rising=self._rising(reader, announced | sent, [place for place, _ in wanted]) if subscriber.rising else (),
             near_misses=_near_misses(panel, subscriber, (each for each in near if each.paper.key in owed)),
             updated=self._papers(sent & self._replaced_since(reader.since_seq) & self._places.keys()),
             gaps=missing,
@@ -321,17 +321,19 @@ class Batch:
             self._notices[paper.key] = expected_notice(paper, self._observations.get(paper.key, ()), self._now)
         return self._notices[paper.key]
 
-    def _rising(self, reader: Reader, sent: Set[PaperKey]) -> Iterator[Rise]:
-        """What took off since the reader's window began, and is not part of it; of what they would have been sent."""
+    def _rising(self, reader: Reader, told: Set[PaperKey], wanted: Iterable[int]) -> list[Rise]:
+        """What took off since the reader's window began, but what they are told or were; who wants nothing that trends
+        hears of what their topics want.
+        """
         since = reader.due.previous_at
         if since not in self._risen:
             self._risen[since] = find_rising(self._older, self._observations, since, self._now)
-        announced = self._announced_since(reader.since_seq)
-        wanted = {self._readings[place].paper.key for place, _ in self._wanted.of(reader.subscriber.id)}
-        for rise in self._risen[since]:
-            key = rise.paper.key
-            if key not in announced and key not in sent and (reader.subscriber.trending or key in wanted):
-                yield rise
+        of_interest = {self._readings[place].paper.key for place in wanted}
+        return [
+            rise
+            for rise in self._risen[since]
+            if rise.paper.key not in told and (reader.subscriber.trending or rise.paper.key in of_interest)
+        ]
 
     # What readers describe and like
 

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -136,6 +137,7 @@ _OPERATOR = re.compile(r"AND|OR|NOT|NEAR(?:/.*|\d*)")
 _FIELDS = {Scope.TITLE: "title:", Scope.ABSTRACT: "abstract:", Scope.VENUE: "venue:", Scope.TEXT: ""}
 
 
+@lru_cache(maxsize=128)
 def compile_pattern(regex: str) -> Any:
     """The compiled form of `Pattern.regex`: RE2 in at most 1 MB, whatever the case.
 

@@ -238,9 +238,9 @@ def _seek(leaf: Leaf, reading: Reading) -> Iterator[Evidence]:  # noqa: C901  a 
                 if hit := compile_pattern(regex).search(reading.fields[field].text):
                     yield Evidence(field, f"/{regex}/", hit.group())
         case Author(wanted):
-            name = Name.parse(wanted)
+            name = name_or_none(wanted)
             for printed, author in reading.authors:
-                if name.is_met_by(author):
+                if name and name.is_met_by(author):
                     yield Evidence(Field.AUTHOR, wanted, printed)
         case Category(pattern):
             for category in reading.paper.categories:
