@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
+from email import message_from_bytes, policy
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Literal, NewType
 from zoneinfo import ZoneInfo
@@ -41,11 +43,14 @@ class LinkKind(StrEnum):
 
     ABSTRACT = "abstract"
     PDF = "pdf"
+    HTML = "html"
+    """The paper's text as a web page."""
     CODE = "code"
     PROJECT = "project"
     DATASET = "dataset"
     MODEL = "model"
     DISCUSSION = "discussion"
+    BIBTEX = "bibtex"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +221,19 @@ class Subscriber:
     by_topic: bool = False
     """Whether the matched papers stand under their topics, in the order of the topics."""
     template: str = "daily"
+    theme: str = "paper"
     language: str = ""
-    """A language tag such as ``de``; titles and summaries are translated into it if something can translate."""
+    """A language tag such as ``de``: the mail's own words are in it, and titles and summaries are translated into it if
+    something can translate. Empty means English."""
+    abstract: int = 600
+    """So many characters of an abstract are shown where there is room, from 0; cut at the end of a sentence."""
+    archive: str = ""
+    """Where the editions of this subscriber are published by ``digest export``, an https address; or empty."""
+
+    @property
+    def look(self) -> tuple[str, str]:
+        """What their mail looks like: template and theme."""
+        return self.template, self.theme
 
 
 class Field(StrEnum):
@@ -329,12 +345,67 @@ class NearMiss:
     """The part, as the reader wrote it."""
 
 
+class FollowUpKind(StrEnum):
+    """What became of a paper that a reader was sent."""
+
+    CODE = "code"
+    """Its code was published."""
+    ACCEPTED = "accepted"
+    """It has a venue now."""
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUp:
+    """News of a paper that a reader was sent in an earlier edition."""
+
+    paper: Paper
+    kinds: tuple[FollowUpKind, ...]
+    """At least one, in the order of `FollowUpKind`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """How one signal of a paper grew."""
+
+    signal: str
+    """One of `SIGNALS`: the one that grew most."""
+    counts: tuple[int, ...]
+    """At least two, oldest first, at equal distances; the last is the newest."""
+    since: datetime
+    """When the first was counted, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """What was announced on one local date."""
+
+    date: date
+    announced: int
+    """By all sources."""
+    matched: int
+    """For this reader."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Week:
+    """The seven local dates that end with an edition's, for templates that look back."""
+
+    days: tuple[DayCount, ...]
+    """Seven, oldest first."""
+    discussed: tuple[Paper, ...] = ()
+    """The papers of the week with most comments and points, most first; at most five."""
+    sent: tuple[Paper, ...] = ()
+    """What this reader was sent in full in the week, newest edition first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A paper's place in an edition, as the ledger keeps it."""
 
     section: str
-    """One of ``matched``, ``trending``, ``rising``, ``rest``, ``updated``, ``near``; see ``digest.rank.placed``."""
+    """One of ``matched``, ``trending``, ``rising``, ``rest``, ``updated``, ``near``, ``followup``; see
+    ``digest.rank.placed``."""
     paper: PaperKey
     why: Mapping[str, Any] = field(default_factory=dict)
     """Whatever is known only when the edition is chosen, ready for JSON: topics, score, labels, growth."""
@@ -392,8 +463,14 @@ class Edition:
     """Sent in an earlier edition and replaced by a newer version since; named by title."""
     near_misses: tuple[NearMiss, ...] = ()
     """Named by title with the missing word; they do not count as sent."""
-    gaps: tuple[str, ...] = ()
-    """A line for each source that may have had more for this edition: which, and why."""
+    follow_ups: tuple[FollowUp, ...] = ()
+    """News of papers that were sent before, named by title: they do not count as sent and make no mail of their own."""
+    gaps: tuple["Gap", ...] = ()
+    """The sources that may have had more for this edition."""
+    growth: Mapping[PaperKey, Growth] = field(default_factory=dict, hash=False)
+    """How the signals of papers that it shows in full grew, where that is known and they did."""
+    week: Week | None = None
+    """Given where the template looks back on a week."""
     wordings: Mapping[PaperKey, Wording] = field(default_factory=dict, hash=False)
     """What a language model wrote for this reader, where one is configured and was in time."""
 
@@ -424,10 +501,26 @@ class Message:
     recipient: str = field(repr=False)
     """Envelope recipient, a bare address."""
     subject: str
-    text: str
-    html: str
     raw: bytes = field(repr=False)
     """The whole message as it goes over the wire: CRLF line ends, ASCII only, no line over 998 octets."""
+    html_bytes: int
+    """Size of the HTML part as it goes over the wire."""
+
+    @property
+    def text(self) -> str:
+        """The plain part, read back from the message; empty if it has none."""
+        return _read_body(self.raw, "plain")
+
+    @property
+    def html(self) -> str:
+        """The rich part, read back from the message; empty if it has none."""
+        return _read_body(self.raw, "html")
+
+
+@lru_cache(maxsize=4)
+def _read_body(raw: bytes, subtype: str) -> str:
+    part = message_from_bytes(raw, policy=policy.default).get_body((subtype,))
+    return str(part.get_content()).replace("\r\n", "\n") if part else ""
 
 
 class DeliveryState(StrEnum):
@@ -516,6 +609,18 @@ class Verdict(StrEnum):
     def is_bad(self) -> bool:
         """Whether a whole batch may be missing, so that other ways to it are worth trying."""
         return self in (Verdict.STALE, Verdict.SUSPICIOUS, Verdict.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A source that may have had more than it said."""
+
+    source: str
+    """Its name."""
+    verdict: Verdict
+    """Of its last poll; none that is good."""
+    fresh_on: date | None
+    """When it last listed anything new, a date in UTC; ``None`` if it never did."""
 
 
 @dataclass(frozen=True, slots=True)

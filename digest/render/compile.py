@@ -1,44 +1,50 @@
-"""Turn a template folder into something that renders fast: MJML and CSS are worked out once, Jinja tags stay.
+"""Turn a template's files into something that renders fast: MJML and CSS are worked out once, Jinja tags stay."""
 
-MJML and the CSS inliner would tear Jinja tags apart, so each tag is a plain word while they work:
-
-    <a href="{{ paper.url }}">   →   <a href="QZ0007ZQ">   →   <a style="…" href="{{ paper.url }}">
-"""
-
-import logging
 import re
 import time
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
-from xml.parsers import expat
+from typing import Any, Final
 
 import jinja2
 from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from digest.errors import RenderError
+from digest.render.language import LANGUAGES, Language, find_language
+from digest.render.mjml import convert_mjml, first_line, put_tags_back
+from digest.render.parts import HOLES
+from digest.render.source import HTML, TEXT, Files, Place, Writer
+from digest.render.theme import Theme
 from digest.render.words import FILTERS
 
-SUBJECT, HTML, TEXT = "subject.txt.j2", "body.mjml.j2", "body.txt.j2"
+SUBJECT: Final = "subject.txt.j2"
+PARTS: Final = "parts"
+"""The folder of what all templates share."""
+LAYOUT: Final = "layout"
 
+_LONE_HOLE = re.compile(r"^[ \t]*(\{\{\s*part\.\w+\s*\}\})[ \t]*\n", re.MULTILINE)
 _OUTPUT_CHARS = 5_000_000
+_MOST_REPEATED = 1_000
+"""Loops and strings of a template are no longer than this."""
 _RENDER_S = 20.0
-_MJML_RESET = '<style type="text/css">\n#outlook a'
+_OURS = frozenset(("language", "part"))
+"""What functions, filters and holes need; nothing that a template would print."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file of a template, compiled."""
+    """One part of a template on one side, compiled."""
 
+    name: str
     where: str
     """The file, as people would name it."""
     compiled: jinja2.Template
-    lines: tuple[tuple[int, int], ...] = ((1, 1),)
-    """Where a line of the compiled template came from: pairs of compiled line and line in the file, ascending."""
+    lines: tuple[tuple[int, Place], ...]
+    """Where a line of the compiled template came from: compiled line and place, ascending."""
 
     def render(self, context: Mapping[str, object]) -> str:
         """Fill in the context.
@@ -46,33 +52,13 @@ class Part:
         Raises:
             RenderError: The template asks for something that is not there, fails, or never ends.
         """
-        return "".join(self._chunks(context))
-
-    def render_within(self, context: Mapping[str, object], size_bytes: int) -> str | None:
-        """The same; ``None`` as soon as it is too long.
-
-        Raises:
-            RenderError: As `render`.
-        """
-        chunks = []
-        for chunk in self._chunks(context):
-            size_bytes -= len(chunk.encode("utf-8", "replace"))
-            if size_bytes < 0:
-                return None
-            chunks.append(chunk)
-        return "".join(chunks)
-
-    def _chunks(self, context: Mapping[str, object]) -> Iterator[str]:
         try:
-            yield from self._bounded(context)
-        except RenderError:
-            raise
+            return "".join(self._bounded(context))
         except Exception as exc:
             # A template may raise anything.
+            given = ", ".join(sorted(context.keys() - _OURS))
             raise RenderError(
-                _first_line(exc),
-                where=f"{self.where}:{self._line(exc)}",
-                hint=f"this template receives {', '.join(sorted(context))}; nothing was sent",
+                _in_words(first_line(exc)), where=str(self._place(exc)), hint=f"this part receives {given}"
             ) from exc
 
     def _bounded(self, context: Mapping[str, object]) -> Iterator[str]:
@@ -81,291 +67,205 @@ class Part:
         for chunk in self.compiled.generate(context):
             written += len(chunk)
             if written > _OUTPUT_CHARS or time.monotonic() > stop_at:
-                raise RenderError(
-                    f"rendering gave {written:,} characters and was stopped",
-                    where=self.where,
-                    hint="look for a loop that repeats itself",
-                )
+                raise RenderError(f"rendering gave {written:,} characters and was stopped: a loop that repeats itself?")
             yield chunk
 
-    def _line(self, exc: BaseException) -> int:
-        """The line in the file, from the traceback that Jinja rewrote to lines of the compiled template."""
+    def _place(self, exc: BaseException) -> Place:
+        """Where it failed, from the traceback that Jinja rewrote to lines of the compiled template."""
         line = 1
         trace = exc.__traceback__
         while trace is not None:
             if trace.tb_frame.f_code.co_filename == self.compiled.filename:
                 line = trace.tb_lineno
             trace = trace.tb_next
-        compiled, source = self.lines[max(bisect_right(self.lines, (line, 10**9)) - 1, 0)]
-        return source + max(line - compiled, 0)
+        return _find_place(self.lines, line)
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A subject, an HTML body and a text body, ready to be filled in."""
+    """A subject and the parts of an HTML and a text body, ready to be filled in."""
 
     name: str
+    theme: Theme
     subject: Part
-    html: Part
-    text: Part
+    html: Mapping[str, Part]
+    """By name; ``layout`` is the root."""
+    text: Mapping[str, Part]
+    holes: frozenset[str]
+    """What its mails may show."""
+    files: tuple[Path, ...]
+    """It was made of these."""
+
+    @property
+    def wants_week(self) -> bool:
+        """Whether it looks back on a week."""
+        return bool(self.holes & {"week", "discussed", "sent"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Tag:
-    """A Jinja tag while it is out of the way."""
+def load_template(name: str, folders: Sequence[Path], theme: Theme | None = None) -> Template:
+    """Find a template by name and compile it.
 
-    word: str
-    text: str
-    line: int
-    is_block: bool
-    word_line: int
-    """The line of the word in the text that MJML gets."""
-
-
-@dataclass(slots=True)
-class _Tokenised:
-    text: str = ""
-    tags: list[_Tag] = field(default_factory=list)
-
-    def source_line(self, line: int) -> int:
-        """The line in the file for a line of the text with words."""
-        before = [tag for tag in self.tags if tag.word_line <= line]
-        if not before:
-            return line
-        last = before[-1]
-        return last.line + last.text.count("\n") + line - last.word_line
-
-
-def load_template(name: str, folders: Sequence[Path]) -> Template:
-    """Find a template by name, in the first folder that has it, and compile it.
+    Args:
+        name: Of a folder with a `SUBJECT`.
+        folders: With folders of templates and one of shared parts, the operator's own first: a file in it comes in
+            place of the same file in a later one.
+        theme: How it looks.
 
     Raises:
         RenderError: There is no such template, a file of it is missing, or one does not compile.
     """
-    known = {path.name: path for folder in reversed(folders) for path in _template_folders(folder)}
+    known = find_templates(folders)
     if name not in known:
         near = get_close_matches(name, known, n=1)
         meant = f"did you mean '{near[0]}'? " if near else ""
         raise RenderError(
             f"unknown template '{name}'", hint=f"{meant}known templates: {', '.join(sorted(known)) or 'none'}"
         )
-    folder = known[name]
+    theme = theme or Theme()
+    files = find_files(name, folders)
+    writer = Writer(files, theme, _check_source, HTML)
+    html = _compile_html(writer)
+    text: dict[str, Part] = {}
+    _compile_text(LAYOUT, files, theme, text)
     return Template(
         name=name,
-        subject=_compile_text(folder / SUBJECT),
-        html=_compile_mjml(folder / HTML),
-        text=_compile_text(folder / TEXT),
+        theme=theme,
+        subject=_text_part("subject", SUBJECT, files, theme)[0],
+        html=html,
+        text=text,
+        holes=frozenset(writer.holes),
+        files=tuple(files.found.values()),
     )
 
 
-def inline_css(html: str) -> str:
-    """Copy the rules of ``<style>`` to the elements they mean, for clients that drop ``<style>``.
-
-    MJML's own reset stays where it is: repeated on every cell it would weigh more than the papers.
-    """
-    # premailer takes a third of a second to import.
-    from premailer import Premailer
-
-    inliner = Premailer(
-        html.replace(_MJML_RESET, _MJML_RESET.replace(">", ' data-premailer="ignore">', 1), 1),
-        keep_style_tags=True,
-        # Or it strips the !important that dark and narrow rules need to win over inlined ones.
-        strip_important=False,
-        disable_validation=True,
-        # MJML wrote those that Outlook needs.
-        disable_basic_attributes=["align", "valign", "bgcolor", "width"],
-        allow_network=False,
-        cssutils_logging_level=logging.CRITICAL,
-    )
-    return "<!doctype html>\n" + str(inliner.transform())
+def find_files(name: str, folders: Sequence[Path]) -> Files:
+    """Where the files of a template are sought: among its own, then among the shared ones, the operator's first."""
+    return Files((*(folder / name for folder in folders), *(folder / PARTS for folder in folders)))
 
 
-def _template_folders(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        yield from (path for path in folder.iterdir() if any((path / file).is_file() for file in (SUBJECT, HTML, TEXT)))
+def find_templates(folders: Sequence[Path]) -> Mapping[str, Path]:
+    """Every template by name: the first folder that has a file of it; a name needs a `SUBJECT` in one of them."""
+    found: dict[str, Path] = {}
+    for folder in reversed(folders):
+        if folder.is_dir():
+            found |= {path.name: path for path in sorted(folder.iterdir()) if path.is_dir() and path.name != PARTS}
+    return {
+        name: path for name, path in found.items() if any((folder / name / SUBJECT).is_file() for folder in folders)
+    }
 
 
-def _compile_text(path: Path) -> Part:
-    where = _shown(path)
-    source = _read(path)
-    env = _environment(autoescape=False)
-    _check_source(env, source, where)
-    return Part(where, _jinja_template(env, source, where))
+def _compile_html(writer: Writer) -> dict[str, Part]:
+    writer.write_part(LAYOUT)
+    sources = put_tags_back(convert_mjml(writer.document), writer.document, LAYOUT)
+    parts = {}
+    for name, (source, lines) in sources.items():
+        where = writer.files.read(name + HTML)[0]
+        parts[name] = Part(name, where, _jinja_template(source, where, lines, autoescape=True), lines)
+    return parts
 
 
-def _compile_mjml(path: Path) -> Part:
-    where = _shown(path)
-    source = _read(path)
-    env = _environment(autoescape=True)
-    _check_source(env, source, where)
-    tokenised = _take_tags_out(env, source)
-    html = _to_html(tokenised, source, where)
-    compiled, lines = _put_tags_back(html, tokenised, where)
-    return Part(where, _jinja_template(env, compiled, where), lines)
+def _compile_text(name: str, files: Files, theme: Theme, parts: dict[str, Part]) -> None:
+    """Compile the part and all that stand in its holes."""
+    parts[name], holes = _text_part(name, name + TEXT, files, theme)
+    for inner in (part for hole in holes for part in HOLES[hole]):
+        if inner not in parts:
+            _compile_text(inner, files, theme, parts)
 
 
-def _environment(*, autoescape: bool) -> ImmutableSandboxedEnvironment:
+def _text_part(name: str, file: str, files: Files, theme: Theme) -> tuple[Part, list[str]]:
+    writer = Writer(files, theme, _check_source, TEXT)
+    writer.write_file(file)
+    # Back at once, as there is nothing here that would tear them.
+    source, lines = put_tags_back(writer.document.text, writer.document, name)[name]
+    where = files.read(file)[0]
+    # A hole that has its line for itself leaves nothing where nothing stands in it.
+    source = _LONE_HOLE.sub(r"\1", source)
+    return Part(name, where, _jinja_template(source, where, lines, autoescape=False), lines), writer.holes
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Where a template can neither reach out nor keep a run busy for long."""
+
+    intercepted_binops = frozenset(("*", "**"))
+
+    def call_binop(self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ARG002
+        """``"-" * 72`` and products of numbers; no powers, and nothing of a size that would stop the run."""
+        if operator == "*" and isinstance(left, int | float) and isinstance(right, int | float):
+            return left * right
+        if operator == "*" and isinstance(left, str) and isinstance(right, int) and right <= _MOST_REPEATED:
+            return left * right
+        raise RenderError(f"'{operator}' is not available for these values")
+
+
+def _short_range(*limits: int) -> range:
+    numbers = range(*limits)
+    if len(numbers) > _MOST_REPEATED:
+        raise RenderError(f"a range of more than {_MOST_REPEATED:,} numbers is not available")
+    return numbers
+
+
+def _environment(*, autoescape: bool) -> _Sandbox:
     # Jinja's own choice by file name knows neither .mjml.j2 nor .html.j2, so it is always said.
-    env = ImmutableSandboxedEnvironment(
+    env = _Sandbox(
         autoescape=autoescape,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=not autoescape,
     )
     env.filters.update(FILTERS)
+    env.filters.update({name: _spoken(name) for name in _SPOKEN_FILTERS})
+    env.globals.update({"_": _spoken("say"), "ngettext": _spoken("count"), "range": _short_range})
     return env
 
 
-def _check_source(env: jinja2.Environment, source: str, where: str) -> None:
+_SPOKEN_FILTERS = ("short_date", "full_date", "long_date", "weekday_date", "weekday", "number", "listed")
+
+
+def _spoken(method: str) -> object:
+    """A function or filter that says it in the language of the mail."""
+
+    @jinja2.pass_context
+    def speak(context: jinja2.runtime.Context, *args: object, **values: object) -> object:
+        language = context.get("language")
+        said = getattr(language if isinstance(language, Language) else find_language(LANGUAGES[0]), method)
+        return said(*args, **values)
+
+    return speak
+
+
+def _check_source(source: str, where: str) -> None:
     try:
-        env.compile(source, filename=where)
-        tree = env.parse(source, filename=where)
+        tree = _environment(autoescape=True).parse(source, filename=where)
     except jinja2.TemplateSyntaxError as exc:
-        raise RenderError(_first_line(exc), where=f"{where}:{exc.lineno}") from exc
-    for node in tree.find_all((nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)):
+        raise RenderError(first_line(exc), where=f"{where}:{exc.lineno}") from exc
+    for node in tree.find_all((nodes.Extends, nodes.Import, nodes.FromImport)):
         raise RenderError(
             f"'{type(node).__name__.lower()}' is not available",
             where=f"{where}:{node.lineno}",
-            hint="a template is three files that stand alone; use a macro within the file",
+            hint='write {% include "NAME.mjml.j2" %} with the name of a file as it is, or a macro',
         )
 
 
-def _jinja_template(env: jinja2.Environment, source: str, where: str) -> jinja2.Template:
+def _jinja_template(
+    source: str, where: str, lines: Sequence[tuple[int, Place]], *, autoescape: bool
+) -> jinja2.Template:
+    env = _environment(autoescape=autoescape)
     try:
         code = env.compile(source, filename=where)
     except jinja2.TemplateSyntaxError as exc:
-        raise RenderError(_first_line(exc), where=where, hint="MJML moved a tag of this template") from exc
+        raise RenderError(first_line(exc), where=str(_find_place(lines, exc.lineno))) from exc
     template = jinja2.Template.from_code(env, code, env.make_globals(None))
     # What tracebacks are compared with.
     template.filename = where
     return template
 
 
-def _take_tags_out(env: jinja2.Environment, source: str) -> _Tokenised:
-    """Replace every tag by a word, found by Jinja's own lexer."""
-    prefix = "QZ"
-    while prefix in source:
-        prefix += "Z"
-    result = _Tokenised()
-    line = 1  # of the text with words
-    tag, first_line, end = "", 0, ""
-    for number, kind, value in env.lex(source):
-        if not tag:
-            if kind == "data":
-                result.text += value
-                line += value.count("\n")
-                continue
-            first_line, end = number, kind.replace("_begin", "_end")
-        tag += value
-        if kind == end:
-            word = f"{prefix}{len(result.tags):04d}{prefix[::-1]}"
-            result.tags.append(_Tag(word, tag, first_line, end == "block_end", line))
-            result.text += word
-            tag = ""
-    return result
+def _in_words(problem: str) -> str:
+    """What Jinja says of our values, with the names that templates know."""
+    return re.sub(r"'digest\.[\w.]+\.(\w+?)(?:View)? object'", lambda found: f"'{found[1].lower()}'", problem)
 
 
-def _to_html(tokenised: _Tokenised, source: str, where: str) -> str:
-    from mjml import mjml2html
-
-    try:
-        # No fonts: for its default font MJML adds a style sheet of Google's, which readers' clients would fetch.
-        html = mjml2html(tokenised.text, fonts={})
-    except ValueError as exc:
-        line, reason = _broken_place(tokenised, exc)
-        raise RenderError(f"not well-formed MJML: {reason}", where=f"{where}:{line}" if line else where) from exc
-    unknown = re.search(r"<(mj-[\w-]+)", html)
-    if unknown:
-        at = source.find(unknown[0])
-        raise RenderError(
-            f"unknown element '{unknown[1]}'",
-            where=f"{where}:{source.count(chr(10), 0, at) + 1}" if at >= 0 else where,
-            hint="MJML left it in the mail as it is, so no client would show it; see https://documentation.mjml.io",
-        )
-    remote = re.search(r"@import|<link\b|<script\b", html, re.IGNORECASE)
-    if remote:
-        raise RenderError(
-            f"'{remote[0].lower()}' is not available in mail",
-            where=where,
-            hint="clients drop it or tell a stranger who reads; write rules in mj-style and use system fonts",
-        )
-    try:
-        return inline_css(html)
-    except Exception as exc:
-        raise RenderError(f"CSS cannot be inlined: {_first_line(exc)}", where=where) from exc
-
-
-def _broken_place(tokenised: _Tokenised, exc: ValueError) -> tuple[int | None, str]:
-    """Where the markup is broken; mjml-python does not say, an XML parser does."""
-    # HTML's named entities are fine in MJML and unknown to XML.
-    text = re.sub(r"&(\w+);", lambda match: " " * len(match[0]), tokenised.text)
-    try:
-        expat.ParserCreate().Parse(text.encode(), True)
-    except expat.ExpatError as error:
-        return tokenised.source_line(error.lineno), expat.ErrorString(error.code)
-    return None, str(exc)
-
-
-def _put_tags_back(html: str, tokenised: _Tokenised, where: str) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """Restore the tags and remember the line of each.
-
-    Raises:
-        RenderError: MJML or the inliner lost a tag, or moved or copied a block's.
-    """
-    by_word = {tag.word: tag for tag in tokenised.tags}
-    words = re.compile("|".join(map(re.escape, by_word)) or r"(?!)")
-    found = [by_word[word] for word in words.findall(html)]
-    for tag in tokenised.tags:
-        # A comment may go: it says nothing to anyone.
-        if tag not in found and not tag.text.startswith("{#"):
-            _refuse(tag, "was lost", where)
-    blocks = [tag for tag in tokenised.tags if tag.is_block]
-    in_html = [tag for tag in found if tag.is_block]
-    for expected, actual in zip(blocks, in_html, strict=False):
-        if expected is not actual:
-            _refuse(actual, "was moved or copied", where)
-    for extra in in_html[len(blocks) :]:
-        _refuse(extra, "was copied", where)
-
-    out: list[str] = []
-    lines = [(1, 1)]
-    line = 1
-    end = 0
-    for match in words.finditer(html):
-        tag = by_word[match[0]]
-        # A line end within the tag shows nowhere, and gives each tag a line of its own for error messages.
-        text = re.sub(r"^(\{[{%][-+]?)(?!\s*raw\b)", r"\1\n", tag.text)
-        before = html[end : match.start()]
-        line += before.count("\n")
-        lines.append((line + (text != tag.text), tag.line))
-        line += text.count("\n")
-        out += (before, text)
-        end = match.end()
-    return "".join(out) + html[end:], tuple(lines)
-
-
-def _refuse(tag: _Tag, what: str, where: str) -> NoReturn:
-    raise RenderError(
-        f"the tag '{' '.join(tag.text.split())}' {what} when MJML was compiled",
-        where=f"{where}:{tag.line}",
-        hint="MJML reads widths and booleans itself: keep tags to text, href, src, alt, css-class and colours",
-    )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as exc:
-        hint = f"a template is a folder with {SUBJECT}, {HTML} and {TEXT}"
-        raise RenderError("this file is missing", where=_shown(path), hint=hint) from exc
-    except (OSError, UnicodeDecodeError) as exc:
-        raise RenderError(f"cannot be read: {exc}", where=_shown(path)) from exc
-
-
-def _shown(path: Path) -> str:
-    path = path.absolute()
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-def _first_line(exc: BaseException) -> str:
-    return (str(exc).splitlines() or [""])[0] or type(exc).__name__
+def _find_place(lines: Sequence[tuple[int, Place]], line: int) -> Place:
+    compiled, place = lines[max(bisect_right(lines, line, key=lambda pair: pair[0]) - 1, 0)]
+    return Place(place.where, place.line + max(line - compiled, 0))

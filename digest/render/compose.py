@@ -1,120 +1,261 @@
 """An edition and a template become a message."""
 
 import hashlib
-from datetime import datetime
+from base64 import encodebytes
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from email.utils import format_datetime
-from urllib.parse import quote
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from digest.errors import ConfigError, PermanentDeliverError
 from digest.model import Edition, Message
 from digest.render import headers
-from digest.render.compile import Template
-from digest.render.view import EditionView, PaperView, Sizes, view_edition
+from digest.render.compile import LAYOUT, Template
+from digest.render.language import Language, find_language
+from digest.render.parts import HTML_SIDE, SLOTS, TEXT_SIDE, Node, Sheet, Slot
+from digest.render.plan import READER, Answers, Plan, unsubscribe_address
+from digest.render.press import Press
+from digest.render.theme import Logo
+from digest.render.view import LetterView, MailView
 
 PRODUCT = "Paperround"
 
-HTML_BYTES = 90_000
-"""Gmail hides what follows about 102 kB of HTML, the footer included."""
+HTML_BYTES = 95_000
+"""Of the encoded HTML. Gmail hides what follows about 102 kB, the footer included."""
 
-_SIZES = (
-    Sizes(abstract_chars=600, matched=100, trending=50, rest=200),
-    Sizes(abstract_chars=400, matched=60, trending=30, rest=100),
-    Sizes(abstract_chars=250, matched=45, trending=20, rest=60, summary_chars=200),
-    Sizes(abstract_chars=120, matched=30, trending=10, rest=40, summary_chars=160),
-    Sizes(abstract_chars=0, matched=26, trending=7, rest=30, summary_chars=160),
-    Sizes(abstract_chars=0, matched=20, trending=5, rest=20, summary_chars=160),
-    Sizes(abstract_chars=0, matched=20, trending=3, rest=12, summary_chars=0),
-    Sizes(abstract_chars=0, matched=12, trending=3, rest=12, summary_chars=0),
-    Sizes(abstract_chars=0, matched=5, trending=2, rest=10, summary_chars=0),
-    Sizes(abstract_chars=0, matched=0, trending=0, rest=0, summary_chars=0),
-)
+_LOGO_ID = "logo"
+
+
+class Composer:
+    """Makes the mails of one pass with one template: whatever is equal in them is made once.
+
+    A paper must not change while a composer is in use.
+    """
+
+    def __init__(self, template: Template, *, sender: str, answers: Answers | None = None) -> None:
+        """Get ready.
+
+        Args:
+            template: What :func:`digest.render.compile.load_template` gave.
+            sender: The From header as text: ``Paperround <digest@example.org>``.
+            answers: Where readers' answers go.
+
+        Raises:
+            ConfigError: The sender cannot be written in ASCII.
+        """
+        try:
+            name, self._address = headers.split_address(sender)
+        except ValueError as exc:
+            hint = "write it as 'Paperround <digest@example.org>'"
+            raise ConfigError(f"the sender cannot be used: {exc}", where="sender", hint=hint) from exc
+        self._template = template
+        self._presses: dict[str, Press] = {}
+        self._answers = answers or Answers()
+        self._from = headers.encode_mailbox(name, self._address)
+        self._domain = self._address.rpartition("@")[2]
+        self._subjects: dict[tuple[str, date, int, str], tuple[str, str]] = {}
+
+    def compose(self, edition: Edition, now: datetime) -> Message:
+        """Render an edition for its subscriber.
+
+        The same edition, template and ``now`` give the same bytes; the Message-ID does not even depend on ``now``.
+        What the HTML has no room for gives way in the order of `Plan.rooms`; the text names every paper.
+
+        Args:
+            edition: What to say, and to whom.
+            now: For the Date header; aware.
+
+        Raises:
+            RenderError: The template fails.
+            PermanentDeliverError: The subscriber's address cannot be written in ASCII.
+        """
+        subscriber = edition.subscriber
+        try:
+            recipient = headers.ascii_address(subscriber.email)
+        except ValueError as exc:
+            # The address itself stays out of logs.
+            raise PermanentDeliverError(f"cannot be mailed: {exc}", where=subscriber.id) from exc
+        unsubscribe = unsubscribe_address(subscriber.id, self._address, self._answers)
+        press = self._press(find_language(subscriber.language))
+        theme, answers = self._template.theme, self._answers
+        plan = Plan(edition, theme, unsubscribe=unsubscribe, answers=answers, stock=press.stock)
+        rich, plain = plan.join(press.join, HTML_BYTES)
+        subject, subject_line = self._subject(plan, edition.date)
+        identity = hashlib.sha256(f"{subscriber.id}\n{edition.date}".encode()).hexdigest()[:16]
+        return _message(
+            message_id=f"<{edition.date}.{identity}@{self._domain}>",
+            sender=self._address,
+            recipient=recipient,
+            subject=subject,
+            fields=(
+                ("From", self._from),
+                ("To", recipient),
+                ("Subject", subject_line),
+                ("Date", _date(now, subscriber.zone)),
+                ("Message-ID", f"<{edition.date}.{identity}@{self._domain}>"),
+                ("List-Id", f"{PRODUCT} <{PRODUCT.lower()}.{self._domain}>"),
+                ("List-Unsubscribe", f"<{unsubscribe}>"),
+                *((("List-Archive", f"<{subscriber.archive}>"),) if subscriber.archive else ()),
+                ("List-Post", "NO"),
+                ("Auto-Submitted", "auto-generated"),
+                ("X-Auto-Response-Suppress", "All"),
+            ),
+            text=plain,
+            html=rich,
+            boundary=f"=_{identity}",
+            logo=self._template.theme.logo,
+        )
+
+    def letter(
+        self, letter: LetterView, identity: str, recipient: str, language: Language, zone: ZoneInfo, now: datetime
+    ) -> Message:
+        """Render a mail without papers; see `compose_letter`."""
+        theme = self._template.theme
+        mail = MailView(date=now.astimezone(zone).date(), title=letter.heading, language=language.tag, dir=language.dir)
+        slots = {name: Slot("") for name in SLOTS} | {"reader.preheader": Slot(" ".join(letter.paragraphs[:1]))}
+        root = Node(Sheet(LAYOUT, lambda: {"mail": mail, "reader": READER, "letter": letter}), slots)
+        press = self._press(language)
+        context = {"mail": mail, "count": 0, "title": "", "letter": letter}
+        subject, subject_line = write_subject(self._template, language, context)
+        return _message(
+            message_id=f"<{identity}@{self._domain}>",
+            sender=self._address,
+            recipient=recipient,
+            subject=subject,
+            fields=(
+                ("From", self._from),
+                ("To", recipient),
+                ("Subject", subject_line),
+                ("Date", _date(now, zone)),
+                ("Message-ID", f"<{identity}@{self._domain}>"),
+                ("Auto-Submitted", "auto-generated"),
+                ("X-Auto-Response-Suppress", "All"),
+            ),
+            text=press.join(root, TEXT_SIDE),
+            html=press.join(root, HTML_SIDE),
+            boundary=f"=_{hashlib.sha256(identity.encode()).hexdigest()[:16]}",
+            logo=theme.logo,
+        )
+
+    def _press(self, language: Language) -> Press:
+        if language.tag not in self._presses:
+            self._presses[language.tag] = Press(self._template, language)
+        return self._presses[language.tag]
+
+    def _subject(self, plan: Plan, day: date) -> tuple[str, str]:
+        """As people read it, and as it is written."""
+        key = plan.language.tag, day, plan.count, plan.lead
+        if key not in self._subjects:
+            if len(self._subjects) > 10_000:
+                self._subjects.clear()
+            context = {"mail": plan.mail(), "count": plan.count, "title": plan.lead}
+            self._subjects[key] = write_subject(self._template, plan.language, context)
+        return self._subjects[key]
 
 
 def compose_message(
-    edition: Edition,
+    edition: Edition, template: Template, *, sender: str, now: datetime, answers: Answers | None = None
+) -> Message:
+    """Render a single edition; see `Composer`."""
+    return Composer(template, sender=sender, answers=answers).compose(edition, now)
+
+
+def compose_letter(
+    letter: LetterView,
     template: Template,
     *,
+    identity: str,
+    recipient: str,
     sender: str,
+    language: str = "",
+    zone: ZoneInfo,
     now: datetime,
 ) -> Message:
-    """Render an edition for its subscriber.
-
-    The same edition, template and ``now`` give the same bytes; the Message-ID does not even depend on ``now``.
-    A long edition gets shorter abstracts and fewer papers in full until the HTML fits; of papers named by title, the
-    HTML counts those it has no room for, and the text names every one. Where nothing
-    else helps, the HTML holds no paper.
+    """Render a mail without papers.
 
     Args:
-        edition: What to say, and to whom.
-        template: What :func:`digest.render.compile.load_template` gave.
-        sender: The From header as text: ``Paperround <digest@example.org>``.
+        letter: What it says.
+        template: One of letters: ``confirm`` or ``notice``.
+        identity: Becomes the Message-ID: the same for a resend, ASCII letters, digits, dots and hyphens.
+        recipient: A bare address.
+        sender: The From header as text.
+        language: A language tag.
+        zone: Of its date.
         now: For the Date header; aware.
 
     Raises:
         RenderError: The template fails.
-        PermanentDeliverError: The subscriber's address cannot be written in ASCII.
-        ConfigError: The sender's cannot.
+        PermanentDeliverError: The recipient cannot be written in ASCII.
+        ConfigError: The sender cannot.
     """
+    composer = Composer(template, sender=sender)
     try:
-        sender_name, sender_address = headers.split_address(sender)
+        recipient = headers.ascii_address(recipient)
     except ValueError as exc:
-        hint = "write it as 'Paperround <digest@example.org>'"
-        raise ConfigError(f"the sender cannot be used: {exc}", where="sender", hint=hint) from exc
-    try:
-        recipient = headers.ascii_address(edition.subscriber.email)
-    except ValueError as exc:
-        # The address itself stays out of logs.
-        raise PermanentDeliverError(f"cannot be mailed: {exc}", where=edition.subscriber.id) from exc
+        raise PermanentDeliverError(f"cannot be mailed: {exc}", where=identity) from exc
+    return composer.letter(letter, identity, recipient, find_language(language), zone, now)
 
-    unsubscribe = f"mailto:{quote(sender_address, safe='@')}?subject=unsubscribe%20{quote(edition.subscriber.id)}"
-    for sizes in _SIZES:
-        context = build_context(view_edition(edition, sizes), unsubscribe)
-        html = template.html.render_within(context, HTML_BYTES)
-        if html is not None:
-            break
-    else:
-        # A template that is too long with nothing in it.
-        html = template.html.render(context)
-    text = template.text.render(context)
-    subject = headers.header_text(template.subject.render(context))
 
-    domain = sender_address.rpartition("@")[2]
-    identity = hashlib.sha256(f"{edition.subscriber.id}\n{edition.date}".encode()).hexdigest()[:16]
-    message_id = f"<{edition.date}.{identity}@{domain}>"
-    raw = headers.write_message(
-        (
-            ("From", headers.encode_mailbox(sender_name, sender_address)),
-            ("To", recipient),
-            ("Subject", headers.encode_text(subject, "Subject")),
-            ("Date", format_datetime(now.astimezone(edition.subscriber.zone))),
-            ("Message-ID", message_id),
-            ("List-Id", f"{PRODUCT} <{PRODUCT.lower()}.{domain}>"),
-            ("List-Unsubscribe", f"<{unsubscribe}>"),
-            ("List-Post", "NO"),
-            ("Auto-Submitted", "auto-generated"),
-            ("X-Auto-Response-Suppress", "All"),
-        ),
-        text=text,
-        html=html,
-        boundary=f"=_{identity}",
+def write_subject(template: Template, language: Language, context: Mapping[str, object]) -> tuple[str, str]:
+    """The subject as people read it, and as it is written; for all the same what it is about."""
+    common = {"theme": template.theme, "language": language}
+    subject = headers.header_text(template.subject.render({**common, **context}))
+    return subject, headers.encode_text(subject, "Subject")
+
+
+def _message(
+    *,
+    message_id: str,
+    sender: str,
+    recipient: str,
+    subject: str,
+    fields: Sequence[tuple[str, str]],
+    text: Sequence[bytes],
+    html: Sequence[bytes],
+    boundary: str,
+    logo: Logo | None,
+) -> Message:
+    kind = ("MIME-Version", "1.0"), ("Content-Type", f'multipart/alternative; boundary="{boundary}"')
+    mark = f"\r\n--{boundary}".encode("ascii")
+    rich = (_PART % b"html", *html)
+    if logo:
+        # The picture belongs to the HTML alone (RFC 2387).
+        inner = f"{boundary}=r"
+        rich = (
+            f'Content-Type: multipart/related; type="text/html"; boundary="{inner}"\r\n\r\n'.encode("ascii"),
+            *(f"--{inner}\r\n".encode("ascii"), *rich, f"\r\n--{inner}\r\n".encode("ascii")),
+            *(_picture(logo), f"--{inner}--\r\n".encode("ascii")),
+        )
+    raw = b"".join(
+        [
+            headers.write_headers((*fields, *kind)),
+            *(mark, b"\r\n", _PART % b"plain", *text),
+            *(mark, b"\r\n", *rich, mark, b"--\r\n"),
+        ]
     )
     return Message(
         message_id=message_id,
-        sender=sender_address,
+        sender=sender,
         recipient=recipient,
         subject=subject,
-        text=text,
-        html=html,
         raw=raw,
+        html_bytes=sum(map(len, html)),
     )
 
 
-def build_context(edition: EditionView, unsubscribe: str) -> dict[str, object]:
-    """What every template receives."""
-    papers: tuple[PaperView, ...] = tuple(paper for section in edition.sections for paper in section.papers)
-    return {
-        "edition": edition,
-        "papers": papers,
-        "links": {"unsubscribe": unsubscribe},
-        "product": PRODUCT,
-    }
+_PART = b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+
+
+@lru_cache(maxsize=16)
+def _picture(logo: Logo) -> bytes:
+    head = (
+        f"Content-Type: image/{logo.subtype}\r\nContent-Transfer-Encoding: base64\r\n"
+        f"Content-ID: <{_LOGO_ID}>\r\nContent-Disposition: inline\r\n\r\n"
+    )
+    return head.encode("ascii") + encodebytes(logo.content).replace(b"\n", b"\r\n")
+
+
+@lru_cache(maxsize=1_024)
+def _date(now: datetime, zone: ZoneInfo) -> str:
+    return format_datetime(now.astimezone(zone))

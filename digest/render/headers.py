@@ -9,8 +9,6 @@ import binascii
 import re
 from base64 import b64encode
 from collections.abc import Sequence
-from email import policy
-from email.parser import BytesParser
 from string import ascii_letters, digits
 
 import idna
@@ -19,6 +17,9 @@ from digest.errors import RenderError
 from digest.render.words import plain
 
 _LINE = 76
+_AROUND = len("=?utf-8?q??=")
+_SHIELDED = re.compile(rb"^(?:\.|From )", re.MULTILINE)
+"""What transports change at the start of a line."""
 _Q_SAFE = frozenset(ascii_letters + digits + "!*+-/")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
@@ -79,43 +80,47 @@ def encode_mailbox(name: str, address: str) -> str:
     return f"{name} <{address}>"
 
 
-def write_message(headers: Sequence[tuple[str, str]], *, text: str, html: str, boundary: str) -> bytes:
-    """Write a ``multipart/alternative`` message: CRLF line ends, ASCII only, both parts quoted-printable.
+def write_headers(headers: Sequence[tuple[str, str]]) -> bytes:
+    """Write header lines, each ending in CRLF.
 
     Args:
-        headers: Names and values in order, values encoded already; those of MIME are added.
-        text: The plain part, with any line ends.
-        html: The rich part.
-        boundary: Begins with ``=_``, which quoted-printable text cannot hold.
+        headers: Names and values in order; values encoded and folded already.
 
     Raises:
-        RenderError: Read back, the bytes do not say what was asked for.
+        RenderError: A value would be read as something else: more headers, or the end of them.
     """
-    mime = ("MIME-Version", "1.0"), ("Content-Type", f'multipart/alternative; boundary="{boundary}"')
-    lines = [f"{name}: {value}" for name, value in (*headers, *mime)] + [""]
-    for subtype, body in (("plain", text), ("html", html)):
-        lines += (
-            f"--{boundary}",
-            f"Content-Type: text/{subtype}; charset=utf-8",
-            "Content-Transfer-Encoding: quoted-printable",
-            "",
-            quoted_printable(body),
-        )
-    lines += (f"--{boundary}--", "")
-    try:
-        raw = "\r\n".join(lines).encode("ascii")
-    except UnicodeEncodeError as exc:
-        raise RenderError("a header of the message is not ASCII") from exc
-    _check(raw, [name for name, _ in (*headers, *mime)])
-    return raw
+    raw = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    values = "".join([value for _, value in headers]).replace("\r\n ", "")
+    lines = raw.split("\r\n")[:-1]
+    if not (values.isascii() and values.isprintable() and all(line.strip() and len(line) <= 998 for line in lines)):
+        raise RenderError("a header of the message holds a line end, a control character or anything but ASCII")
+    return raw.encode("ascii")
 
 
-def quoted_printable(text: str) -> str:
-    """Encode text with CRLF line ends, no line over 76 characters, ending without a line end."""
-    data = "\r\n".join(re.split(r"\r\n|\r|\n", text)).encode("utf-8", "replace") + b"\r\n"
-    # Only because the data holds a CRLF does b2a_qp end its soft breaks with one.
-    lines = binascii.b2a_qp(data, istext=True).decode("ascii")[:-2].split("\r\n")
-    return "\r\n".join(map(_shielded, lines))
+def encode_piece(text: str) -> bytes:
+    """Encode a piece of a text as quoted-printable (RFC 2045 section 6.7) such that any other piece may follow.
+
+    Line ends become CRLF, no line is over 76 characters, and none starts with what transports change: a dot (SMTP) or
+    ``From`` (mbox).
+    """
+    if not text:
+        return b""
+    if "\n" not in text and "\r" not in text:
+        line = binascii.b2a_qp(text.encode("utf-8", "replace"), istext=True)
+        if not _SHIELDED.search(line) and len(line) - line.rfind(b"\n") - 1 < _LINE:
+            return line.replace(b"\n", b"\r\n") + b"=\r\n"
+    data = "\r\n".join(re.split(r"\r\n|\r|\n", text)).encode("utf-8", "replace")
+    # Only because the data holds a CRLF does b2a_qp end its soft breaks with one; and what comes before it, blanks
+    # included, is encoded as the end of a line.
+    lines = binascii.b2a_qp(data + b"\r\n", istext=True).decode("ascii")[:-2].split("\r\n")
+    shielded = "\r\n".join(map(_shielded, lines))
+    last = shielded.rpartition("\r\n")[2]
+    if len(last) >= _LINE:
+        cut = len(shielded) - 3
+        # Not within an encoded byte.
+        cut = next((cut - back for back in (1, 2) if shielded[cut - back] == "="), cut)
+        shielded = f"{shielded[:cut]}=\r\n{_shielded(shielded[cut:])}"
+    return (f"{shielded}=\r\n" if last else shielded).encode("ascii")
 
 
 def _shielded(line: str) -> str:
@@ -132,15 +137,17 @@ def _encoded_words(text: str, first: int) -> list[str]:
     # Base64 hides what little is not ASCII from people who look at the source, and spam filters dislike it.
     is_mostly_ascii = sum(not char.isascii() for char in text) * 6 < len(text)
     kind, encode = ("q", _q_encode) if is_mostly_ascii else ("b", _b_encode)
-    words = []
-    chunk = ""
-    room = min(first, 75)
+    words = [""]
+    used, room = 0, min(first, 75) - _AROUND
     for char in text:
-        if len(encode(chunk + char)) + len("=?utf-8?q??=") > room:
-            words.append(chunk)
-            chunk, room = "", 75
-        chunk += char
-    return [f"=?utf-8?{kind}?{encode(word)}?=" for word in (*words, chunk)]
+        # Base64 makes four characters of three bytes.
+        size = len(_q_encode(char)) if is_mostly_ascii else len(char.encode("utf-8"))
+        if used + size > (room if is_mostly_ascii else room // 4 * 3):
+            words.append("")
+            used, room = 0, 75 - _AROUND
+        words[-1] += char
+        used += size
+    return [f"=?utf-8?{kind}?{encode(word)}?=" for word in words]
 
 
 def _b_encode(text: str) -> str:
@@ -163,16 +170,3 @@ def _fold(text: str, used: int) -> str:
         else:
             lines[-1] += f" {word}" if lines[-1] else word
     return "\r\n ".join(lines)
-
-
-def _check(raw: bytes, names: Sequence[str]) -> None:
-    """Refuse bytes that a reader would take for another message than the one meant."""
-    lines = raw.split(b"\r\n")
-    if max(map(len, lines)) > 998 or re.search(rb"[\r\n\0]", b"".join(lines)):
-        raise RenderError("the message holds a bare line end, a NUL or a line over 998 octets")
-    parsed = BytesParser(policy=policy.default).parsebytes(raw)
-    if [name.lower() for name in parsed.keys()] != [name.lower() for name in names]:  # noqa: SIM118 - not a dict
-        raise RenderError(f"the message would carry other headers than meant: {', '.join(parsed.keys())}")
-    kinds = [part.get_content_type() for part in parsed.iter_parts()]
-    if parsed.defects or kinds != ["text/plain", "text/html"]:
-        raise RenderError(f"the message does not read back: parts {kinds}, defects {parsed.defects}")

@@ -1,27 +1,23 @@
-"""Plain text for people: cutting, wrapping, counting and dates; what templates use as filters."""
+"""Plain text for people: cutting, wrapping and marking; what templates use as filters."""
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 
 from digest.text.clean import clean_text, fit, joins
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_LONG_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
-
+_NARROW = re.compile("[\x20-\x7e\xa0-\xac\xae-\u02ff\u2010-\u2027\u2190-\u22ff]*")
+"""What is common and takes one column."""
 _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*(?=\s+[\"'“‘(\[]*[^\W_a-z])|[。！？][」』）]*")
 _NO_SENTENCE_END = re.compile(
     r"(?:\b(?:et al|e\.g|i\.e|etc|cf|vs|resp|approx|ca|viz|Fig|Figs|Eq|Eqs|Sec|Secs|Tab|Ref|Refs|App|Thm|Lem|Prop"
     r"|Def|No|Nos|Vol|pp|Dr|Prof|Mr|Mrs|Ms|St)|\b[A-Z]|\b[a-z]\.[a-z])\.$"
 )
+
+
+_NO_BREAK = re.compile("[\u00a0\u202f]")
+_SPACES = re.compile(r"[^\S\u00a0\u202f]+")
 
 
 def plain(text: str, cap: int = 300) -> str:
@@ -45,11 +41,14 @@ def shorten(text: str, limit: int = 600) -> str:
 def wrap(text: str, width: int = 72, indent: str = "", hang: str | None = None) -> str:
     """Break into lines of at most ``width`` columns; addresses are never broken.
 
-    The first line comes after ``indent``, the others after ``hang`` if it is given.
+    The first line comes after ``indent``, the others after ``hang`` if it is given. No-break spaces hold words together
+    that fit on one line, and come out as plain ones.
 
     East Asian wide characters take two columns and may be parted anywhere but before closing punctuation.
     """
     hang = indent if hang is None else hang
+    if columns(indent) + columns(text) <= width:
+        return indent + " ".join(text.split())
     room = max(width - max(columns(indent), columns(hang)), 1)
     lines = [""]
     used = 0
@@ -67,52 +66,14 @@ def wrap(text: str, width: int = 72, indent: str = "", hang: str | None = None) 
 
 def columns(text: str) -> int:
     """How many terminal columns the text takes."""
-    if text.isascii():
+    if _NARROW.fullmatch(text):
         return len(text)
     return sum(_columns(char) for char in text)
-
-
-def plural(number: int, one: str, many: str = "") -> str:
-    """``1 paper``, ``2 papers``, ``1,234 papers``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def nowrap(text: str) -> str:
     """The same with no-break spaces."""
     return text.replace(" ", "\u00a0")
-
-
-def short_date(day: date) -> str:
-    """``20 Nov``, whatever the locale."""
-    return f"{day.day} {_MONTHS[day.month - 1]}"
-
-
-def full_date(day: date) -> str:
-    """``20 Nov 2026``, whatever the locale."""
-    return f"{short_date(day)} {day.year}"
-
-
-def long_date(day: date) -> str:
-    """``Friday, 20 November 2026``, whatever the locale."""
-    return f"{weekday(day)}, {day.day} {_LONG_MONTHS[day.month - 1]} {day.year}"
-
-
-def weekday(day: date) -> str:
-    """``Friday``, whatever the locale."""
-    return _WEEKDAYS[day.weekday()]
-
-
-def ordinal(number: int) -> str:
-    """``third``, ``tenth``, ``11th``, ``22nd``."""
-    if 1 <= number <= len(_ORDINALS):
-        return _ORDINALS[number - 1]
-    is_teen = number // 10 % 10 == 1
-    return f"{number:,}{'th' if is_teen else _ENDINGS.get(number % 10, 'th')}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else "".join(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +99,10 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "fit": fit,
     "shorten": shorten,
     "wrap": wrap,
-    "plural": plural,
     "nowrap": nowrap,
-    "short_date": short_date,
-    "full_date": full_date,
-    "long_date": long_date,
-    "listed": listed,
     "marked": marked,
 }
-"""What templates have besides Jinja's own."""
+"""What templates have besides Jinja's own and those of their language; see `digest.render.compile`."""
 
 
 def _whole(word: str) -> str:
@@ -169,8 +125,8 @@ def _columns(char: str) -> int:
 
 
 def _atoms(text: str, room: int) -> Iterator[tuple[bool, str]]:
-    """What must stay on one line, and whether a space stood before it."""
-    for word in text.split():
+    """What must stay on one line, and whether a space stood before it; held together by no-break spaces if it fits."""
+    for word in _words(text, room):
         if word.isascii() and (len(word) <= room or "://" in word):
             yield True, word
             continue
@@ -182,8 +138,20 @@ def _atoms(text: str, room: int) -> Iterator[tuple[bool, str]]:
         yield start == 0, word[start:]
 
 
+def _words(text: str, room: int) -> Iterator[str]:
+    if not _NO_BREAK.search(text):
+        yield from text.split()
+        return
+    for words in _SPACES.split(text):
+        held = " ".join(words.split())
+        if columns(held) > room:
+            yield from held.split()
+        elif held:
+            yield held
+
+
 def _may_part(before: str, after: str, length: int, room: int) -> bool:
-    if joins(after) or before == "\u200d" or unicodedata.category(before) in ("Ps", "Pi"):
+    if joins(after) or before == "\u200d" or " " in (before, after) or unicodedata.category(before) in ("Ps", "Pi"):
         return False
     if length >= room:
         return True

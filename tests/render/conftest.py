@@ -11,8 +11,9 @@ import pytest
 
 from digest.model import Edition, Message
 from digest.paths import shipped
-from digest.render.compile import HTML, SUBJECT, TEXT, Template, load_template
+from digest.render.compile import SUBJECT, Template, load_template
 from digest.render.compose import compose_message
+from digest.render.source import HTML, TEXT
 from tests.builders import NOW
 from tests.render.samples import WORDINGS
 
@@ -25,6 +26,11 @@ def daily() -> Template:
 
 
 @pytest.fixture(scope="session")
+def weekly() -> Template:
+    return load_template("weekly", [shipped("templates")])
+
+
+@pytest.fixture(scope="session")
 def compose(daily: Template) -> Callable[[Edition], Message]:
     """As for a reader for whom a language model wrote what `WORDINGS` has, if it is about these papers at all."""
     return lambda edition: compose_message(replace(edition, wordings=WORDINGS), daily, sender=SENDER, now=NOW)
@@ -32,15 +38,18 @@ def compose(daily: Template) -> Callable[[Edition], Message]:
 
 @pytest.fixture
 def write_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Template]:
-    """Compile a template ``mine`` in ``templates/`` of a fresh working folder."""
+    """Compile a template ``mine`` in ``templates/`` of a fresh working folder; other files of it by their names, with
+    ``_`` for each dot: ``card_mjml``.
+    """
     monkeypatch.chdir(tmp_path)
 
-    def write(html: str = "", subject: str = "S", text: str = "T", wrap: bool = True) -> Template:
+    def write(html: str = "", subject: str = "S", text: str = "T", wrap: bool = True, **files: str) -> Template:
         folder = tmp_path / "templates" / "mine"
         folder.mkdir(parents=True, exist_ok=True)
         if wrap:
             html = f"<mjml><mj-body><mj-section>\n<mj-column>{html}</mj-column></mj-section></mj-body></mjml>"
-        for name, source in ((HTML, html), (SUBJECT, subject), (TEXT, text)):
+        own = {f"layout{HTML}": html, SUBJECT: subject, f"layout{TEXT}": text}
+        for name, source in (own | {f"{name.replace('_', '.')}.j2": source for name, source in files.items()}).items():
             (folder / name).write_text(source, encoding="utf-8")
         return load_template("mine", [tmp_path / "templates"])
 

@@ -1,13 +1,18 @@
 """One invented edition that has everything: what the golden file and the screenshots show."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from digest.model import (
+    DayCount,
     Edition,
     Evidence,
     Field,
+    FollowUp,
+    FollowUpKind,
+    Gap,
+    Growth,
     Label,
     LabelKind,
     Link,
@@ -22,6 +27,8 @@ from digest.model import (
     Signals,
     Topic,
     TopicMatch,
+    Verdict,
+    Week,
     Wording,
 )
 from tests.builders import a_paper, a_subscriber, an_edition
@@ -50,7 +57,8 @@ def a_full_edition() -> Edition:
     subscriber = replace(
         a_subscriber("Ada Example"),
         zone=ZoneInfo("Europe/Berlin"),
-        language="de",
+        # None that the mail itself speaks: its own words are English, what was translated is German all the same.
+        language="gsw",
         schedule=Schedule("weekdays at 07:30", "30 7 * * 1-5"),
         topics=(Topic(name=VISION, any=("CLIP", "benchmark*")), Topic(name=SPEECH, authors=("Kwame Invented",))),
     )
@@ -86,9 +94,31 @@ def a_full_edition() -> Edition:
                 missing='"low resource"',
             ),
         ),
+        follow_ups=(
+            FollowUp(
+                paper=a_paper(60, title="Maps for Machines That Are Lost", venue="ICLR 2027"),
+                kinds=(FollowUpKind.CODE, FollowUpKind.ACCEPTED),
+            ),
+            FollowUp(paper=a_paper(61, title="A Proof That Was Not One"), kinds=(FollowUpKind.WITHDRAWN,)),
+        ),
+        growth={
+            PaperKey("arxiv:2611.00001"): Growth(
+                signal="upvotes", counts=(12, 30, 74, 128), since=datetime(2026, 11, 17, 9, 0, tzinfo=UTC)
+            )
+        },
+        week=Week(
+            days=tuple(
+                DayCount(date(2026, 11, 14 + number), announced, matched)
+                for number, (announced, matched) in enumerate(
+                    ((0, 0), (0, 0), (612, 9), (548, 4), (590, 14), (731, 6), (402, 4))
+                )
+            ),
+            discussed=(a_paper(70, title="Everybody Has Read This One"), a_paper(71, title="And Most Have Read This")),
+            sent=(a_paper(72, title="You Had This on Thursday"),),
+        ),
         gaps=(
-            "arxiv:cs.CL: no new batch where one was due; last on Thu 19 Nov",
-            "biorxiv:neuroscience: HTTP 503, 4 tries in 61 s",
+            Gap("arxiv:cs.CL", Verdict.STALE, date(2026, 11, 19)),
+            Gap("biorxiv:neuroscience", Verdict.FAILED, None),
         ),
     )
 

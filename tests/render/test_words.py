@@ -1,5 +1,3 @@
-from datetime import date
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,6 +79,20 @@ def test_wrap_indents_and_hangs() -> None:
     assert words.wrap("one two three", width=9, indent="- ", hang="  ") == "- one two\n  three"
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        pytest.param("one two\u00a0three", ["one", "two three"], id="kept together"),
+        pytest.param("«\u00a0un\u202fdeux\u00a0»", ["« un deux »"], id="narrow ones too"),
+        pytest.param("one\u00a0two\u00a0three", ["one two", "three"], id="too long for a line"),
+        pytest.param("once 基准\u00a0+3", ["once 基", "准 +3"], id="script without spaces"),
+        pytest.param("one \u00a0 two", ["one two"], id="nothing to hold"),
+    ],
+)
+def test_wrap_does_not_part_what_no_break_spaces_hold(text: str, lines: list[str]) -> None:
+    assert words.wrap(text, width=11).split("\n") == lines
+
+
 @given(st.text(), st.integers(10, 80))
 def test_wrap_loses_nothing_but_white_space(text: str, width: int) -> None:
     assert "".join(words.wrap(text, width).split()) == "".join(text.split())
@@ -110,31 +122,3 @@ def test_marked_parts_the_text(text: str, found: list[str], hits: list[str]) -> 
 
     assert "".join(run.text for run in runs) == text
     assert [run.text for run in runs if run.hit] == hits
-
-
-def test_dates_are_english_and_counts_readable() -> None:
-    day = date(2026, 3, 5)
-
-    assert (words.short_date(day), words.full_date(day)) == ("5 Mar", "5 Mar 2026")
-    assert words.long_date(day) == "Thursday, 5 March 2026"
-    assert words.plural(1, "paper") == "1 paper"
-    assert words.plural(1234, "paper") == "1,234 papers"
-    assert words.weekday(day) == "Thursday"
-    assert words.listed(("a", "b", "c")) == "a, b and c"
-
-
-@pytest.mark.parametrize(
-    ("number", "said"),
-    [
-        (1, "first"),
-        (3, "third"),
-        (10, "tenth"),
-        (11, "11th"),
-        (21, "21st"),
-        (33, "33rd"),
-        (112, "112th"),
-        (1002, "1,002nd"),
-    ],
-)
-def test_ordinals_are_words_up_to_ten(number: int, said: str) -> None:
-    assert words.ordinal(number) == said
