@@ -47,11 +47,12 @@ from digest.config.subscribers import Roster, load_subscribers
 from digest.deliver.folder import FolderBackend
 from digest.deliver.smtp import SmtpBackend, SmtpSettings
 from digest.embed.load import load_embedder
-from digest.errors import ConfigError, DigestError, EmbedError, RenderError
+from digest.errors import ConfigError, DigestError, EmbedError
+from digest.looks import Look, load_looks, template_folders
 from digest.model import Announcement
-from digest.paths import shipped
 from digest.ports import Backend, Embedder, HostTurns, Source
-from digest.render.compile import Template, load_template
+from digest.render.compile import Template
+from digest.render.plan import Answers
 from digest.store.database import open_database
 from digest.store.feedback import Feedbacks
 from digest.store.ledger import SqlLedger
@@ -72,8 +73,10 @@ class Config:
 
     settings: Settings
     roster: Roster
-    templates: Mapping[str, Template] = field(default_factory=dict)
+    templates: Mapping[Look, Template] = field(default_factory=dict)
     """Compiled; see `add_templates`."""
+    fallbacks: Mapping[Look, Template] = field(default_factory=dict)
+    """What stands in for one that fails while it is filled in."""
 
 
 def load_config(settings: Settings | None = None) -> Config:
@@ -101,24 +104,32 @@ def tell_apart(config: Config) -> Config:
 
 
 def add_templates(config: Config) -> Config:
-    """Compile every template that a subscriber uses, once.
+    """Compile every template that a subscriber uses with each of its themes, once.
 
-    A template that does not compile is one more problem of the configuration: who uses it is left out, and what they
-    are owed waits.
+    One that does not compile is one more problem of the configuration: who uses it is left out, and what they are owed
+    waits, unless what is shipped shall be used in its place.
     """
-    folders = [*([config.settings.templates] if config.settings.templates else []), shipped("templates")]
-    templates: dict[str, Template] = {}
+    settings, people = config.settings, config.roster.subscribers
+    looks = load_looks(
+        {each.look for each in people},
+        template_folders(settings.templates),
+        builtin=settings.broken_template == "builtin",
+    )
     problems = list(config.roster.problems)
-    for name in sorted({subscriber.template for subscriber in config.roster.subscribers}):
-        try:
-            templates[name] = load_template(name, folders)
-        except RenderError as error:
-            without = ", ".join(each.id for each in config.roster.subscribers if each.template == name)
-            hint = f"{error.hint}; until then no mail for {without}".removeprefix("; ")
-            problems.append(ConfigError(error.problem, where=error.where or f"template {name!r}", hint=hint))
-    served = tuple(each for each in config.roster.subscribers if each.template in templates)
+    for error, concerned in looks.problems.items():
+        who = ", ".join(each.id for each in people if each.look in concerned)
+        is_served = all(look in looks.templates for look in concerned)
+        until_then = f"what is shipped is used for {who}" if is_served else f"no mail for {who}"
+        hint = f"{error.hint}; until then {until_then}".removeprefix("; ")
+        problems.append(ConfigError(error.problem, where=error.where, hint=hint))
+    served = tuple(each for each in people if each.look in looks.templates)
     roster = replace(config.roster, subscribers=served, problems=tuple(problems))
-    return replace(config, roster=roster, templates=templates)
+    return replace(config, roster=roster, templates=looks.templates, fallbacks=looks.fallbacks)
+
+
+def build_answers(settings: Settings) -> Answers:
+    """Where readers' answers go."""
+    return Answers(settings.mailbox or "", settings.feedback_url or "", settings.unsubscribe_url or "")
 
 
 def build_world(config: Config, clock: Callable[[], datetime], transport: Recorder | Replayer | None = None) -> World:
@@ -144,6 +155,8 @@ def build_world(config: Config, clock: Callable[[], datetime], transport: Record
         ledger=SqlLedger(engine),
         feedback=Feedbacks(engine),
         templates=config.templates,
+        fallbacks=config.fallbacks,
+        answers=build_answers(config.settings),
         sender=config.settings.sender or _NO_SENDER,
         connect=partial(connect, limits),
         limits=limits,
@@ -323,8 +336,8 @@ def build_backend(settings: Settings, folder: Path | None) -> Backend:
 
 
 class LiveWorld:
-    """A world that follows the subscribers file: read again when it, a list of feeds that it names, or ``.env``
-    changes, kept while it is broken.
+    """A world that follows the subscribers file: read again when it, a list that it names, ``.env`` or a file of the
+    operator's templates and themes changes, kept while it is broken.
 
     Settings of the machine stay as they were at the start.
     """
@@ -336,14 +349,15 @@ class LiveWorld:
             DigestError: The configuration or the database cannot be used.
         """
         self._settings = load_settings()
+        self._files = {self._settings.subscribers, Path(ENV_FILE)}
         # Before reading: what is changed meanwhile is then read once more.
-        self._stamps = _stamps((self._settings.subscribers, Path(ENV_FILE)))
+        self._stamps = self._stamp()
         self.config = self._read()
         self._world = build_world(self.config, clock)
 
     def load(self) -> World:
         """The world as the file describes it now."""
-        stamps = _stamps(self._stamps)
+        stamps = self._stamp()
         if stamps != self._stamps:
             self._stamps = stamps
             try:
@@ -359,15 +373,21 @@ class LiveWorld:
                     skipped=(*skipped_sources(self.config), *find_embedder(self.config.settings)[1]),
                     subscribers=self.config.roster.subscribers,
                     templates=self.config.templates,
+                    fallbacks=self.config.fallbacks,
                 )
         return self._world
 
     def _read(self) -> Config:
         config = add_templates(load_config(self._settings))
+        self._files.update(config.roster.files)
         self._stamps = _stamps(config.roster.files) | self._stamps
         for problem in config.roster.problems:
             log.warning("%s", problem)
         return config
+
+    def _stamp(self) -> dict[Path, int]:
+        own = self._settings.templates
+        return _stamps((*self._files, *(own.rglob("*") if own else ())))
 
 
 def _stamps(paths: Iterable[Path]) -> dict[Path, int]:

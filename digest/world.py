@@ -7,10 +7,12 @@ from typing import NamedTuple, Protocol
 
 from digest.collect.client import Client
 from digest.collect.limits import Limits
+from digest.looks import Look
 from digest.match.panel import Panel
 from digest.model import Edition, Paper, PaperKey, Subscriber, SubscriberId, Wording
 from digest.ports import Embedder, FeedbackStore, Ledger, PaperStore, Source
 from digest.render.compile import Template
+from digest.render.plan import Answers
 
 
 class Write(Protocol):
@@ -31,7 +33,11 @@ class World:
     papers: PaperStore
     ledger: Ledger
     feedback: FeedbackStore
-    templates: Mapping[str, Template]
+    templates: Mapping[Look, Template]
+    fallbacks: Mapping[Look, Template] = field(default_factory=dict)
+    """What stands in for a template that fails while it is filled in; empty if its readers' mail shall wait."""
+    answers: Answers = field(default_factory=Answers)
+    """Where readers' answers go."""
     sender: str
     """The From header: ``Paperround <digest@example.org>``."""
     connect: Callable[[], Client]

@@ -112,18 +112,20 @@ def _or_problems(read: Callable[[], _Value], problems: list[ConfigError]) -> _Va
 
 def _failed_trials(config: "Config", now: datetime) -> Iterator[ConfigError]:
     """Fill each template in once: much that is wrong with one shows only then."""
+    from digest.app import build_answers
     from digest.choose import choose_papers
     from digest.demo import sample_papers
+    from digest.model import Gap, Verdict
     from digest.render.compose import compose_message
 
+    # The theme makes no difference here: it is filled in when the template is compiled.
     readers = {subscriber.template: subscriber for subscriber in config.roster.subscribers}
     papers = sample_papers(now) if config.settings.templates else ()
-    for name, reader in readers.items() if papers else ():
-        edition = choose_papers(reader, now.date(), now, papers, missing=("a source",))
+    sender, answers = config.settings.sender or "digest@example.org", build_answers(config.settings)
+    for reader in readers.values() if papers else ():
+        edition = choose_papers(reader, now.date(), now, papers, missing=(Gap("a source", Verdict.STALE, None),))
         try:
-            compose_message(
-                edition, config.templates[name], sender=config.settings.sender or "digest@example.org", now=now
-            )
+            compose_message(edition, config.templates[reader.look], sender=sender, now=now, answers=answers)
         except RenderError as error:
             yield ConfigError(error.problem, where=error.where, hint=error.hint)
 
@@ -132,6 +134,7 @@ def _notes(config: "Config", *, smtp: bool) -> Iterator[str]:
     """What is not wrong, but less than it could be."""
     from digest.app import find_embedder, skipped_sources, slow_sources
     from digest.match.advice import advise
+    from digest.render.theme import READABLE, hard_to_read
 
     settings = config.settings
     for line in (*skipped_sources(config), *slow_sources(config)):
@@ -141,12 +144,25 @@ def _notes(config: "Config", *, smtp: bool) -> Iterator[str]:
     for subscriber, topic, query in _queries(config.roster.subscribers):
         for advice in (*advise(query), *_odd_categories(query)):
             yield f"subscriber {subscriber.name}, topic {topic.name}: {advice}"
-    translated = sum(bool(subscriber.language) for subscriber in config.roster.subscribers)
-    if translated and not settings.llm.url:
-        yield f"{number_of(translated, 'subscriber')} asked for a translation, but DIGEST_LLM__URL is not set"
+    yield from _language_notes(config)
+    for theme in {template.theme.name: template.theme for template in config.templates.values()}.values():
+        for line in hard_to_read(theme):
+            yield f"theme {theme.name}, {line} is hard to read; at least {READABLE}:1 is readable"
     for setting, value in (("DIGEST_SMTP__HOST", settings.smtp.host), ("DIGEST_SENDER", settings.sender)):
         if not value and not smtp:
             yield f"{setting} is not set yet; preview and run --to-folder work without it"
+
+
+def _language_notes(config: "Config") -> Iterator[str]:
+    from digest.render.language import note_language
+
+    languages = [each.language for each in config.roster.subscribers if each.language]
+    if languages and not config.settings.llm.url:
+        many = number_of(len(languages), "subscriber")
+        yield f"{many} named a language, but titles are not translated: DIGEST_LLM__URL is not set"
+    for language in sorted(set(languages)):
+        if note := note_language(language):
+            yield note
 
 
 def _show_subscribers(subscribers: "Sequence[Subscriber]", now: datetime) -> None:

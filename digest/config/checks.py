@@ -4,13 +4,16 @@ import functools
 import re
 import unicodedata
 import zoneinfo
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 
 from digest.config.problems import ComplaintError, nearest, shown
 from digest.match.mistakes import UNREADABLE
+from digest.model import Security
 from digest.schedule.rules import ScheduleError, parse_schedule
+from digest.text import links
 from digest.text.identity import arxiv_key, doi_key
 from digest.text.masking import mask, mask_addresses
 
@@ -61,6 +64,9 @@ _LANGUAGES = (
     " su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu"
 )
 _LANGUAGE_TAG = re.compile(r"(?P<language>[a-z]{2,3})(?:-(?P<script>[a-z]{4}))?(?:-(?P<region>[a-z]{2}|\d{3}))?")
+MAX_ABSTRACT = 5_000
+_MAX_LINK_CHARS = 800
+"""A line of a header has room for 998, and a reader's id is put into some links."""
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """``${NAME}``: the value is in the environment."""
 
@@ -355,3 +361,72 @@ def check_template(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][\w-]*", text):
         raise ComplaintError(f"{shown(text)} is not the name of a template", "it is a folder's name, such as daily")
     return text
+
+
+def check_theme(text: str) -> str:
+    """The name of a theme; whether it exists is known where themes are loaded."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", text):
+        raise ComplaintError(
+            f"{shown(text)} is not the name of a theme",
+            "it is the name of a file in themes/ without .yaml, such as ink",
+        )
+    return text
+
+
+def check_abstract(value: object) -> object:
+    """So many characters of an abstract, or ``none`` or ``full`` of it."""
+    length = {"none": 0, "full": MAX_ABSTRACT}.get(value, value) if isinstance(value, str) else value
+    if not isinstance(length, int) or isinstance(length, bool) or not 0 <= length <= MAX_ABSTRACT:
+        raise ComplaintError(
+            f"{shown(value)} is no length of an abstract", f"write a number from 0 to {MAX_ABSTRACT}, full or none"
+        )
+    return length
+
+
+def check_archive(text: str) -> str:
+    """Where editions are published: an address to which ``/2026-11-20.html`` can be added, or nothing."""
+    if not text.strip():
+        return ""
+    url = check_link(text)
+    if set(url) & set("?#"):
+        raise ComplaintError(f"{shown(url)} is not the address of a folder", "leave out what begins with '?' or '#'")
+    return url.rstrip("/")
+
+
+def check_link(text: str) -> str:
+    """A web address that may stand in a mail and in its headers, in ASCII: https, but on this machine itself."""
+    text = check_url(text)
+    url = links.check_url(text)
+    if url is None or set(text) & set('<>"'):
+        raise ComplaintError(f"{shown(text)} is not a web address", "write as in https://example.org/papers")
+    if len(url) > _MAX_LINK_CHARS:
+        raise ComplaintError(
+            f"{shown(text)} takes {len(url):,} characters, more than {_MAX_LINK_CHARS}", "publish under a shorter one"
+        )
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not Security.NONE.permits(parts.hostname or ""):
+        raise ComplaintError(f"{shown(url)} is not an https address", "readers' clicks must not go over an open line")
+    return url
+
+
+def check_pattern(text: str, names: Sequence[str]) -> str:
+    """An address with each of these ``{names}`` once or more after its host; they are replaced later."""
+    wanted = ", ".join(f"{{{name}}}" for name in names)
+    text = text.strip()
+    for unknown in re.findall(r"\{[^{}]*\}|[{}]", text):
+        if unknown[1:-1] not in names:
+            near = nearest(unknown[1:-1], names)
+            hint = f"did you mean '{{{near}}}'? " if near else ""
+            raise ComplaintError(f"{shown(text)} holds {shown(unknown)}", f"{hint}known: {wanted}")
+    check_url(text)
+    after_host = "".join(re.split(r"[/?#]", text.partition("://")[2], maxsplit=1)[1:])
+    if missing := [f"{{{name}}}" for name in names if f"{{{name}}}" not in after_host]:
+        raise ComplaintError(
+            f"{shown(text)} lacks {', '.join(missing)} after the host",
+            f"write as in https://example.org/f?{_query(names)}",
+        )
+    return re.sub(rf"%7B({'|'.join(names)})%7D", r"{\1}", check_link(text))
+
+
+def _query(names: Sequence[str]) -> str:
+    return "&".join(f"{name[0]}={{{name}}}" for name in names)

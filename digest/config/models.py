@@ -5,6 +5,9 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from digest.config.checks import (
+    MAX_ABSTRACT,
+    check_abstract,
+    check_archive,
     check_biorxiv_category,
     check_category,
     check_email,
@@ -20,6 +23,7 @@ from digest.config.checks import (
     check_query,
     check_schedule,
     check_template,
+    check_theme,
     check_threshold,
     check_url,
     check_venue,
@@ -94,6 +98,13 @@ _Threshold = Annotated[
     ),
 ]
 _Template = Annotated[str, AfterValidator(check_template)]
+_Theme = Annotated[str, AfterValidator(check_theme)]
+_Abstract = Annotated[
+    int,
+    BeforeValidator(check_abstract),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0, "maximum": MAX_ABSTRACT}, {"enum": ["full", "none"]}]}),
+]
+_Archive = Annotated[str, AfterValidator(check_archive)]
 _Language = Annotated[str, AfterValidator(check_language), Field(examples=["de", "fr", "pt-BR", "zh"])]
 
 
@@ -167,9 +178,16 @@ class Defaults(_Part):
     by_topic: bool = False
     """Whether the matched papers stand under their topics, in the order of the topics."""
     template: _Template = "daily"
-    """The folder of the template."""
+    """The folder of the template: daily, weekly, compact, or one of your own."""
+    theme: _Theme = "paper"
+    """Colours, fonts and logo: paper, plain, ink, or one of your own."""
     language: _Language = ""
-    """A language tag: titles and summaries are translated into it, if an endpoint is set that can."""
+    """A language tag: the mail's own words are in it (de, en, es, fr, ja, pt, zh), and titles and summaries are
+    translated into it, if an endpoint is set that can."""
+    abstract: _Abstract = 600
+    """At most so many characters of each abstract; full or none of it."""
+    archive: _Archive = ""
+    """Where the editions are published, an https address: mails link to it."""
 
 
 class SubscriberEntry(Defaults):

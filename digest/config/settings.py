@@ -4,8 +4,9 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -13,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from digest.config.checks import check_address, check_url
+from digest.config.checks import check_address, check_pattern, check_url
 from digest.config.problems import ComplaintError, ConfigProblems, nearest, shown, told
 from digest.errors import ConfigError
 from digest.model import Security
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 
 ENV_FILE = ".env"
 PREFIX = "DIGEST_"
+FEEDBACK = ("reader", "paper", "verdict")
+"""What the address for feedback must hold, in braces; the verdict is ``more`` or ``less``."""
+UNSUBSCRIBE = ("reader",)
 DEFAULT_CONTACT = "self-hosted paper digest"
 
 _SENDER = re.compile(r"(?P<name>[^<>]*?)\s*<(?P<angled>[^<>]*)>|(?P<bare>[^<>]*)")
@@ -82,6 +86,9 @@ def _check_proxy(secret: SecretStr) -> SecretStr:
     if not is_right or parts.path.strip("/") or parts.query or not text.isprintable() or " " in text:
         raise ComplaintError("the value is not the address of a proxy", "write as in http://proxy.example.org:3128")
     return SecretStr(text)
+
+
+_Address = Annotated[str, AfterValidator(str.strip), AfterValidator(check_address)]
 
 
 class Smtp(BaseModel):
@@ -186,6 +193,16 @@ class Settings(BaseSettings):
     subscribers: Path = Path("subscribers.yaml")
     templates: Annotated[Path, AfterValidator(_check_folder)] | None = None
     """The operator's own templates, which come before the shipped ones."""
+    broken_template: Literal["hold", "builtin"] = "hold"
+    """What becomes of mail whose template or theme is broken: it waits, or what is shipped is used in its place."""
+    mailbox: _Address | None = Field(default=None, repr=False)
+    """Where readers' answers go by mail: who unsubscribes, who wants more or less like a paper."""
+    feedback_url: Annotated[str, AfterValidator(partial(check_pattern, names=FEEDBACK))] | None = None
+    """Where readers say that they want more or less like a paper, with `FEEDBACK` in braces."""
+    unsubscribe_url: Annotated[str, AfterValidator(partial(check_pattern, names=UNSUBSCRIBE))] | None = None
+    """Where readers unsubscribe, with `UNSUBSCRIBE` in braces."""
+    operator: _Address | None = Field(default=None, repr=False)
+    """Who is told of runs that failed."""
     contact: Annotated[str, AfterValidator(_check_contact)] = DEFAULT_CONTACT
     """What sources are told about who asks: an address or a page of the operator's, if they choose to give one."""
     catch_up_days: Annotated[int, Field(ge=1, le=30)] = 3
@@ -252,9 +269,9 @@ def environment() -> dict[str, str]:
 
 
 def variables() -> tuple[str, ...]:
-    """Every variable that is read."""
+    """Every variable that is read; the browser of ``digest preview --matrix`` is no setting of a run."""
     names = [_variable(path) for path in _paths(Settings)]
-    return (*names, *(f"{_variable(path)}_FILE" for path in _SECRETS))
+    return (*names, *(f"{_variable(path)}_FILE" for path in _SECRETS), "DIGEST_CHROMIUM")
 
 
 def unknown_variables(env: Mapping[str, str]) -> tuple[str, ...]:

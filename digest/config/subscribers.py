@@ -269,7 +269,10 @@ class _Reader:
             near_misses=entry.near_misses,
             by_topic=entry.by_topic,
             template=entry.template,
+            theme=entry.theme,
             language=entry.language,
+            abstract=entry.abstract,
+            archive=entry.archive,
         )
 
     def _topics(self, place: Place, raw: Mapping[str, object]) -> tuple[Topic, ...]:

@@ -55,8 +55,12 @@ class Document:
         return self.lines.get(place, 1)
 
 
-def read_yaml(path: Path) -> Document:
+def read_yaml(path: Path, *, example: str = "subscribers.example.yaml") -> Document:
     """Read a file with one YAML 1.2 document.
+
+    Args:
+        path: The file.
+        example: What hints say to compare it with.
 
     Raises:
         ConfigError: The file cannot be read at all.
@@ -76,10 +80,10 @@ def read_yaml(path: Path) -> Document:
         problem = f"the character U+{ord(text[exc.position]):04X} is not allowed in YAML"
         raise ConfigError(problem, where=f"{path}:{line}", hint="delete it; it is invisible in most editors") from exc
     except YAMLError as exc:
-        raise ConfigError("this is not YAML", where=str(path), hint="compare it with subscribers.example.yaml") from exc
+        raise ConfigError("this is not YAML", where=str(path), hint=f"compare it with {example}") from exc
     except RecursionError as exc:
         raise ConfigError(
-            "lists and keys are nested too deeply", where=str(path), hint="compare it with subscribers.example.yaml"
+            "lists and keys are nested too deeply", where=str(path), hint=f"compare it with {example}"
         ) from exc
 
 

@@ -43,6 +43,9 @@ def test_an_editor_accepts_the_example(schema: Draft202012Validator, example: An
         lambda file: file["subscribers"][0]["topics"][0].update(al=["x"]),
         lambda file: file["subscribers"][0].update(limit="many"),
         lambda file: file["subscribers"][0].update(trending=51),
+        lambda file: file["subscribers"][0].update(abstract="long"),
+        lambda file: file["subscribers"][0].update(abstract=5001),
+        lambda file: file["subscribers"][0].update(theme=["ink"]),
         lambda file: file["subscribers"][0].pop("email"),
         lambda file: file["sources"].append({"arxvi": ["cs.CL"]}),
         lambda file: file["sources"].append({"arxiv": "cs.CL", "announce": ["news"]}),
@@ -55,6 +58,15 @@ def test_an_editor_marks_a_mistake(schema: Draft202012Validator, example: Any, c
     change(example)
 
     assert not schema.is_valid(example)
+
+
+@pytest.mark.parametrize("abstract", [0, 5000, "full", "none"])
+def test_an_editor_accepts_every_length_of_abstracts(
+    schema: Draft202012Validator, example: Any, abstract: object
+) -> None:
+    example["subscribers"][0] |= {"abstract": abstract, "theme": "ink", "archive": "https://papers.example.org"}
+
+    assert schema.is_valid(example)
 
 
 def test_an_editor_accepts_one_word_for_a_list(schema: Draft202012Validator, example: Any) -> None:

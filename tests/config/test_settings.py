@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from digest.app import build_answers
 from digest.config.problems import ConfigProblems
-from digest.config.settings import Keys, environment, load_settings, unknown_variables
+from digest.config.settings import Keys, Settings, environment, load_settings, unknown_variables
 from digest.errors import ConfigError
 from digest.model import Security
+from digest.render.plan import Answers
 
 CANARY = "canary-password-1"
 
@@ -114,6 +116,31 @@ def test_every_key_may_be_set_and_is_never_shown(
     assert unknown_variables(dict(os.environ)) == ()
 
 
+def test_where_answers_and_notices_go_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    feedback = "https://forms.example.org/f?r={reader}&p={paper}&v={verdict}"
+    monkeypatch.setenv("DIGEST_MAILBOX", " papers@example.org ")
+    monkeypatch.setenv("DIGEST_OPERATOR", "ops@example.org")
+    monkeypatch.setenv("DIGEST_FEEDBACK_URL", feedback)
+    monkeypatch.setenv("DIGEST_UNSUBSCRIBE_URL", "http://localhost:8080/{reader}/off")
+    monkeypatch.setenv("DIGEST_BROKEN_TEMPLATE", "builtin")
+
+    settings = load_settings()
+
+    assert (settings.mailbox, settings.operator) == ("papers@example.org", "ops@example.org")
+    assert "@" not in repr(settings)
+    assert settings.broken_template == "builtin"
+    assert build_answers(settings) == Answers("papers@example.org", feedback, "http://localhost:8080/{reader}/off")
+    assert build_answers(Settings.model_construct()) == Answers()
+
+
+def test_an_address_that_is_put_into_headers_is_written_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_UNSUBSCRIBE_URL", "https://fórms.example.org/ü?r={reader}&y=[z]")
+
+    answers = build_answers(load_settings())
+
+    assert answers.unsubscribe_url == "https://xn--frms-qqa.example.org/%C3%BC?r={reader}&y=%5Bz%5D"
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
@@ -136,6 +163,31 @@ def test_every_key_may_be_set_and_is_never_shown(
         ({"DIGEST_SENDER": "A <a@localhost>"}, ["'a***@***'"]),
         ({"DIGEST_DATABASE_URL": f"{CANARY}"}, ["DIGEST_DATABASE_URL: ", "not a database URL"]),
         ({"DIGEST_TEMPLATES": "/nowhere"}, ["DIGEST_TEMPLATES: ", "'/nowhere' is not a folder"]),
+        ({"DIGEST_MAILBOX": "Papers <papers@example.org>"}, ["DIGEST_MAILBOX: ", "bare address"]),
+        ({"DIGEST_OPERATOR": "canary"}, ["DIGEST_OPERATOR: ", "is not an address", "'@'"]),
+        ({"DIGEST_BROKEN_TEMPLATE": "bultin"}, ["DIGEST_BROKEN_TEMPLATE: ", "did you mean 'builtin'?"]),
+        ({"DIGEST_FEEDBACK_URL": "https://f.example/{reader}"}, ["DIGEST_FEEDBACK_URL: ", "lacks {paper}, {verdict}"]),
+        (
+            {"DIGEST_FEEDBACK_URL": "https://f.example/{reader}/{papr}/{verdict}"},
+            ["DIGEST_FEEDBACK_URL: ", "holds '{papr}'", "did you mean '{paper}'?"],
+        ),
+        ({"DIGEST_UNSUBSCRIBE_URL": "http://f.example/{reader}"}, ["DIGEST_UNSUBSCRIBE_URL: ", "not an https address"]),
+        (
+            {"DIGEST_UNSUBSCRIBE_URL": "https://f.example/<b>/{reader}"},
+            ["DIGEST_UNSUBSCRIBE_URL: ", "not a web address"],
+        ),
+        (
+            {"DIGEST_UNSUBSCRIBE_URL": f"https://f.example/{'a' * 800}/{{reader}}"},
+            ["DIGEST_UNSUBSCRIBE_URL: ", "more than 800"],
+        ),
+        (
+            {"DIGEST_UNSUBSCRIBE_URL": "https://{reader}.example/{reader}"},
+            ["DIGEST_UNSUBSCRIBE_URL: ", "not a web address"],
+        ),
+        ({"DIGEST_UNSUBSCRIBE_URL": "https://{reader}.example/"}, ["lacks {reader} after the host"]),
+        ({"DIGEST_UNSUBSCRIBE_URL": "https://f.example/{reader"}, ["holds '{'", "known: {reader}"]),
+        ({"DIGEST_UNSUBSCRIBE_URL": "mailto:a@f.example?{reader}"}, ["DIGEST_UNSUBSCRIBE_URL: ", "not a web address"]),
+        ({"DIGEST_UNSUBSCRIBE_URL": "https://f.example/{reader}\r\nX: y"}, ["DIGEST_UNSUBSCRIBE_URL: "]),
         ({"DIGEST_CONTACT": "me\r\nX: y"}, ["DIGEST_CONTACT: ", "User-Agent"]),
         ({"DIGEST_CATCH_UP_DAYS": "0"}, ["DIGEST_CATCH_UP_DAYS: ", "1 or more"]),
         ({"DIGEST_SMTP": "x"}, ["DIGEST_SMTP: ", "set DIGEST_SMTP__HOST"]),

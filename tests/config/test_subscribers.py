@@ -122,6 +122,27 @@ subscribers:
     assert (ben.schedule.text, ben.limit, ben.trending, ben.template) == ("weekdays at 07:30", 12, 3, "weekly")
 
 
+def test_what_a_mail_looks_like_is_read(tmp_path: Path) -> None:
+    person = "email: {0}@example.org, trending: 1"
+    roster = load(
+        tmp_path,
+        f"""{SOURCES}
+defaults: {{theme: ink, abstract: full, archive: "https://pápers.example.org/ä/"}}
+subscribers:
+  - {{name: A, {person.format("a")}}}
+  - {{name: B, {person.format("b")}, theme: ours, abstract: none, archive: ""}}
+  - {{name: C, {person.format("c")}, template: weekly, abstract: 250, archive: "http://localhost:8080"}}
+""",
+    )
+
+    assert roster.problems == ()
+    assert [(each.look, each.abstract, each.archive) for each in roster.subscribers] == [
+        (("daily", "ink"), 5_000, "https://xn--ppers-xqa.example.org/%C3%A4"),
+        (("daily", "ours"), 0, ""),
+        (("weekly", "ink"), 250, "http://localhost:8080"),
+    ]
+
+
 def test_the_example_has_no_problems() -> None:
     env = {name: f"{name.lower()}@example.org" for name in ("VISION_GROUP_EMAIL", "NADIA_EMAIL", "READING_GROUP_EMAIL")}
 
@@ -174,6 +195,16 @@ BAD_SUBSCRIBERS = [
     ("template", A + "trending: 1\ntemplate: ../x", 7, "'../x' is not the name of a template", ""),
     ("language", A + "trending: 1\nlanguage: german", 7, "'german' is not a language tag", "pt-BR"),
     ("language that is a country", A + "trending: 1\nlanguage: jp", 7, "'jp' is not a language tag", "de"),
+    ("theme", A + "trending: 1\ntheme: themes/ink.yaml", 7, "'themes/ink.yaml' is not the name of a theme", "ink"),
+    ("abstract", A + "trending: 1\nabstract: 5001", 7, "'5001' is no length of an abstract", "0 to 5000, full or none"),
+    ("abstract in words", A + "trending: 1\nabstract: short", 7, "'short' is no length of an abstract", ""),
+    ("abstract of a boolean", A + "trending: 1\nabstract: true", 7, "'true' is no length of an abstract", ""),
+    ("abstract of nothing", A + "trending: 1\nabstract:", 7, "nothing is no length of an abstract", ""),
+    ("archive", A + "trending: 1\narchive: papers.example.org", 7, "is not a web address", ""),
+    ("open archive", A + "trending: 1\narchive: http://papers.example.org", 7, "is not an https address", ""),
+    ("archive in brackets", A + "trending: 1\narchive: https://x.example/<b>", 7, "is not a web address", ""),
+    ("long archive", A + f"trending: 1\narchive: https://x.example/{'a' * 800}", 7, "more than 800", ""),
+    ("archive of a page", A + "trending: 1\narchive: https://x.example/?a=1", 7, "not the address of a folder", ""),
     ("nothing to send", "name: A\nemail: a@example.org", 4, "nothing to send", "trending: 5"),
     ("topics of words", A + "topics: clip", 6, "'topics' must be a list, got 'clip'", ""),
     ("topics of nothing", A + "topics:", 6, "'topics' must be a list, got nothing", ""),
@@ -539,6 +570,9 @@ def test_an_address_is_in_no_message_wherever_it_is_written(tmp_path: Path) -> N
         timezone: {CANARY}
         schedule: {CANARY}
         template: {CANARY}
+        theme: {CANARY}
+        abstract: {CANARY}
+        archive: https://{CANARY}/
         limit: {CANARY}
         paused: {CANARY}
         {CANARY}: 1
