@@ -3,7 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
@@ -11,8 +11,22 @@ from digest.errors import DigestError, StoreError
 from digest.match.panel import Panel
 from digest.match.query import About
 from digest.match.topics import Judgement, Reading, TopicFilter, compile_topics
-from digest.model import Edition, NearMiss, Observation, Paper, PaperKey, Rise, Score, Subscriber
+from digest.model import (
+    Edition,
+    FollowUp,
+    FollowUpKind,
+    Gap,
+    NearMiss,
+    Observation,
+    Paper,
+    PaperKey,
+    Rise,
+    Score,
+    Sent,
+    Subscriber,
+)
 from digest.rank.corpus import Corpus
+from digest.rank.followups import find_news, is_withdrawn, read_told, standing_of
 from digest.rank.meaning import Meaning, NearnessOf
 from digest.rank.score import Candidate, score_candidate
 from digest.rank.select import select_edition
@@ -26,7 +40,7 @@ log = logging.getLogger(__name__)
 RISES_FOR = timedelta(days=14)
 """So long after it was first seen a paper may still rise."""
 REMEMBERED = timedelta(days=92)
-"""So far back a reader's editions count for what is worth a word."""
+"""So far back a reader's editions count for what is worth a word, and their papers are followed up."""
 _BACKGROUND = 3_000
 """So many papers besides those of the pass tell how rare a word is."""
 
@@ -69,7 +83,7 @@ def choose_editions(
     world: World,
     now: datetime,
     choice: Choice,
-    missing: tuple[str, ...],
+    missing: tuple[Gap, ...],
     failures: list[DigestError],
     notes: list[str],
 ) -> Iterator[OwedEdition]:
@@ -79,7 +93,7 @@ def choose_editions(
         world: What to work with.
         now: The pass's reference time.
         choice: Who is asked about.
-        missing: A line for each source that may have had more.
+        missing: The sources that may have had more.
         failures: Whatever keeps an edition from being chosen is added here; the others get theirs.
         notes: What went without is added here.
     """
@@ -120,7 +134,7 @@ class _Guard:
 
 
 def owed_edition(
-    world: World, subscriber: Subscriber, edition_due: Due, now: datetime, missing: tuple[str, ...] = ()
+    world: World, subscriber: Subscriber, edition_due: Due, now: datetime, missing: tuple[Gap, ...] = ()
 ) -> OwedEdition:
     """Everything announced since the subscriber's last settled edition that they were not sent, chosen from and ranked.
 
@@ -129,7 +143,7 @@ def owed_edition(
         subscriber: Who is due.
         edition_due: For which date.
         now: The reference time.
-        missing: A line for each source that may have had more; see `digest.pipeline.gaps`.
+        missing: The sources that may have had more; see `digest.pipeline.gaps`.
     """
     reader = Reader.of(world, subscriber, edition_due)
     world.panel.update(world.subscribers)
@@ -138,9 +152,10 @@ def owed_edition(
 
 
 def choose_papers(
-    subscriber: Subscriber, day: date, now: datetime, papers: Sequence[Paper], *, missing: tuple[str, ...] = ()
+    subscriber: Subscriber, day: date, now: datetime, papers: Sequence[Paper], *, missing: tuple[Gap, ...] = ()
 ) -> Edition:
     """Choose from papers that nobody was sent, each once, by what they themselves say."""
+    papers = [paper for paper in papers if not is_withdrawn(paper)]
     panel = Panel([subscriber])
     readings = [Reading(paper) for paper in papers]
     meaning = Meaning(Corpus(papers), None, lambda keys: [paper for paper in papers if paper.key in keys])
@@ -228,6 +243,9 @@ class Batch:
         self._readings = [Reading(paper) for paper in papers.values()]
         self._places = {key: place for place, key in enumerate(papers)}
         self._keys = {since: frozenset(paper.key for paper in announced)}
+        # Nobody is sent them as news; who was sent one before is told.
+        self._withdrawn = frozenset(paper.key for paper in papers.values() if is_withdrawn(paper))
+        self._standing: dict[PaperKey, tuple[FollowUpKind, ...]] = {}
         self._replaced: dict[int, frozenset[PaperKey]] = {}
         self._notices: dict[PaperKey, float] = {}
         self._risen: dict[datetime, Sequence[Rise]] = {}
@@ -247,13 +265,14 @@ class Batch:
                 )
         self._wanted = world.panel.ask(self._readings)
 
-    def edition(self, reader: Reader, missing: tuple[str, ...]) -> Edition:
+    def edition(self, reader: Reader, missing: tuple[Gap, ...]) -> Edition:
         """Choose what one reader gets."""
         subscriber, panel = reader.subscriber, self._world.panel
         announced = self._announced_since(reader.since_seq)
         sent = self._world.ledger.sent_keys(subscriber.id)
-        owed = announced - sent
-        eligible = owed | (reader.carried.keys() & self._places.keys())
+        told = announced | sent | self._withdrawn
+        owed = announced - sent - self._withdrawn
+        eligible = owed | ((reader.carried.keys() & self._places.keys()) - self._withdrawn)
         wanted = self._wanted.of(subscriber.id)
         candidates = [
             (reading, names) for place, names in wanted if (reading := self._readings[place]).paper.key in eligible
@@ -261,7 +280,8 @@ class Batch:
         taste = _learn(self._world, subscriber, lambda: self._corpus)
         liking = taste.score([reading.paper for reading, _ in candidates]) if taste else [0.0] * len(candidates)
         near = (self._readings[place] for place in self._wanted.near_misses(subscriber.id))
-        return select_edition(
+        history = self._world.ledger.history(subscriber.id, reader.due.date - REMEMBERED)
+        edition = select_edition(
             subscriber,
             reader.due.date,
             self._now,
@@ -277,11 +297,26 @@ class Batch:
             ],
             owed=self._papers(owed),
             notice=self._notice,
-            rising=self._rising(reader, announced | sent, [place for place, _ in wanted]) if subscriber.rising else (),
+            rising=self._rising(reader, told, [place for place, _ in wanted]) if subscriber.rising else (),
             near_misses=_near_misses(panel, subscriber, (each for each in near if each.paper.key in owed)),
             updated=self._papers(sent & self._replaced_since(reader.since_seq) & self._places.keys()),
             gaps=missing,
-            history=self._world.ledger.history(subscriber.id, reader.due.date - REMEMBERED),
+            history=history,
+        )
+        return self._follow_up(edition, history)
+
+    def _follow_up(self, edition: Edition, history: Sequence[Sent]) -> Edition:
+        """The edition with what became of papers that were sent; a newer version of these is not named, too."""
+        named = {paper.key for paper in edition.papers}
+        told = {key: had for key, had in read_told(history).items() if key not in named}
+        for paper in self._world.papers.papers([key for key in told if key not in self._standing]):
+            self._standing[paper.key] = standing_of(paper)
+        news = find_news(told, self._standing)
+        followed = self._world.papers.papers([*news]) if news else ()
+        return replace(
+            edition,
+            follow_ups=tuple(FollowUp(paper=paper, kinds=news[paper.key]) for paper in followed if paper.key in news),
+            updated=tuple(paper for paper in edition.updated if paper.key not in news),
         )
 
     def _papers(self, keys: Iterable[PaperKey]) -> list[Paper]:

@@ -3,19 +3,22 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
+from digest.background import Background
 from digest.choose import choose_editions
 from digest.collect.poll import poll_sources
 from digest.deliver.outbox import DrainResult, Outcome, drain
-from digest.errors import ConfigError, DeliverError, DigestError
+from digest.errors import ConfigError, DeliverError, DigestError, RenderError
 from digest.listener import Listener
+from digest.looks import Look
 from digest.match.topics import Nearness, Reading, compile_topics, explain_match
 from digest.model import (
     Delivery,
     DeliveryState,
     Edition,
+    Gap,
     Message,
     Paper,
     PaperKey,
@@ -23,23 +26,15 @@ from digest.model import (
     Recorded,
     Subscriber,
     TopicMatch,
-    Verdict,
 )
 from digest.ports import Backend, EditionState, Source, Window
-from digest.rank.placed import read_nearness, restore
-from digest.render.compose import compose_message
+from digest.rank.placed import bring_up_to_date, read_nearness, restore
+from digest.render.compose import Composer
 from digest.world import Choice, World
 
 _SPOKEN_OF = timedelta(days=7)
 """So long is asked what became of a paper."""
 _MOST_ASKED = 2_000
-
-_GAPS = {
-    Verdict.STALE: "no new batch where one was due",
-    Verdict.PARTIAL: "not read in full",
-    Verdict.SUSPICIOUS: "its answer cannot be right",
-    Verdict.FAILED: "could not be read",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +55,7 @@ class Report:
     stopped_by: DeliverError | None = None
     """Why sending ended before the outbox was empty."""
     problems: tuple[ConfigError, ...] = ()
-    """Parts of the configuration that were left out."""
+    """Parts of the configuration that were left out, and templates that others stood in for."""
     notes: tuple[str, ...] = ()
     """What went without, and cost nobody a mail: sources that lack a key, texts that were not written."""
 
@@ -125,7 +120,8 @@ def run_pass(
         listener.opened(owed_edition.edition)
     if backend:
         notes += write_wordings(world, [owed_edition.edition for owed_edition in owed], now, stop)
-    result = deliver(world, backend, now, choice, missing, listener, stop) if backend else DrainResult()
+    problems: list[ConfigError] = []
+    result = deliver(world, backend, now, choice, missing, problems, listener, stop) if backend else DrainResult()
     return Report(
         polls=polls,
         recorded=recorded,
@@ -135,6 +131,7 @@ def run_pass(
         uncertain=tuple(uncertain),
         waiting=world.ledger.waiting(),
         stopped_by=result.stopped_by,
+        problems=tuple(problems),
         notes=(*world.skipped, *notes),
     )
 
@@ -206,13 +203,13 @@ def clear_outbox(world: World, now: datetime) -> Sequence[EditionState]:
     return uncertain
 
 
-def gaps(world: World) -> tuple[str, ...]:
-    """A line for each source whose last poll, in this pass or before it, may have left something out."""
+def gaps(world: World) -> tuple[Gap, ...]:
+    """The sources whose last poll, in this pass or before it, may have left something out."""
     listing = {source.name for source in world.sources if not source.is_extra}
     return tuple(
-        f"{state.name}: {_GAPS[state.verdict]}" + (f", last new on {state.fresh_at:%a %d %b}" if state.fresh_at else "")
+        Gap(state.name, state.verdict, state.fresh_at.astimezone(UTC).date() if state.fresh_at else None)
         for state in world.papers.source_states()
-        if state.name in listing and state.verdict in _GAPS
+        if state.name in listing and not state.verdict.is_good
     )
 
 
@@ -230,9 +227,8 @@ def write_wordings(
 
 
 def with_wordings(world: World, edition: Edition) -> Edition:
-    """The edition with what was written for its reader."""
-    keys = [paper.key for paper in edition.shown]
-    return replace(edition, wordings=world.wordings(keys, edition.subscriber.language))
+    """The edition with all that is told besides its papers: wordings, growth, and the week where it is wanted."""
+    return Background(world).complete(edition)
 
 
 def deliver(
@@ -240,17 +236,39 @@ def deliver(
     backend: Backend,
     now: datetime,
     choice: Choice,
-    missing: tuple[str, ...],
+    missing: tuple[Gap, ...],
+    problems: list[ConfigError],
     listener: Listener,
     stop: Callable[[], bool],
 ) -> DrainResult:
-    """Render and send what waits in the outbox, one message at a time."""
+    """Render and send what waits in the outbox, one message at a time.
+
+    What a template fails with is added to ``problems``, once each, where another stands in for it.
+    """
     subscribers = {subscriber.id: subscriber for subscriber in choice.subscribers(world)}
+    background = Background(world)
+    composers: dict[tuple[Look, bool], Composer] = {}
+
+    def fill(look: Look, edition: Edition, *, is_fallback: bool = False) -> Message:
+        place = (look, is_fallback)
+        if place not in composers:
+            template = (world.fallbacks if is_fallback else world.templates)[look]
+            composers[place] = Composer(template, sender=world.sender, answers=world.answers)
+        return composers[place].compose(background.complete(edition, is_fallback=is_fallback), now)
 
     def compose(delivery: Delivery) -> Message:
         subscriber = subscribers[delivery.subscriber]
         edition = stored_edition(world, delivery, subscriber, missing)
-        return compose_message(edition, world.templates[subscriber.template], sender=world.sender, now=now)
+        try:
+            return fill(subscriber.look, edition)
+        except RenderError as error:
+            if subscriber.look not in world.fallbacks:
+                raise
+            hint = f"{error.hint}; until then what is shipped stands in for it".removeprefix("; ")
+            problem = ConfigError(error.problem, where=error.where, hint=hint)
+            if str(problem) not in map(str, problems):
+                problems.append(problem)
+            return fill(subscriber.look, edition, is_fallback=True)
 
     return drain(
         world.ledger,
@@ -263,10 +281,16 @@ def deliver(
     )
 
 
-def stored_edition(world: World, delivery: Delivery, subscriber: Subscriber, missing: tuple[str, ...]) -> Edition:
-    """The edition as the ledger holds it, its evidence found again in the papers."""
-    placed = world.ledger.edition_papers(delivery)
-    papers = {paper.key: paper for paper in world.papers.papers([place.paper for place in placed])}
+def stored_edition(world: World, delivery: Delivery, subscriber: Subscriber, missing: tuple[Gap, ...]) -> Edition:
+    """The edition as the ledger holds it, its evidence found again in the papers; `with_wordings` completes it.
+
+    Papers are shown as they are by now, and the ledger is told, so that no follow-up says it again.
+    """
+    held = world.ledger.edition_papers(delivery)
+    papers = {paper.key: paper for paper in world.papers.papers([place.paper for place in held])}
+    placed = bring_up_to_date(held, papers)
+    if placed != tuple(held):
+        world.ledger.rewrite_papers(delivery, placed, world.clock())
     near = {place.paper: read_nearness(place) for place in placed}
     topics = compile_topics(subscriber)
 
@@ -281,4 +305,4 @@ def stored_edition(world: World, delivery: Delivery, subscriber: Subscriber, mis
         return explain_match(topics, Reading(paper, abouts))
 
     contents = restore(placed, papers, explain)
-    return with_wordings(world, Edition(subscriber=subscriber, date=delivery.date, gaps=missing, **contents))
+    return Edition(subscriber=subscriber, date=delivery.date, gaps=missing, **contents)

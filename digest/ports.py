@@ -392,6 +392,13 @@ class Ledger(Protocol):
     def edition_papers(self, delivery: Delivery) -> Sequence[Placed]:
         """The places of the claimed edition, in order."""
 
+    def rewrite_papers(self, delivery: Delivery, placed: Sequence[Placed], now: datetime) -> None:
+        """Put these in place of what the claimed edition holds: what its message shows.
+
+        Raises:
+            StoreError: Another run took the delivery over, or the database cannot be written.
+        """
+
     def mark_dot(self, delivery: Delivery, now: datetime) -> None:
         """Durable before the final dot goes out.
 

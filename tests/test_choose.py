@@ -3,10 +3,27 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from digest.choose import weigh_paper
+from digest.errors import PermanentDeliverError
 from digest.listener import Listener
-from digest.model import DeliveryState, Edition, Feedback, PaperKey, Signals, Subscriber, Topic
+from digest.model import (
+    Announcement,
+    DeliveryState,
+    Edition,
+    Entry,
+    Feedback,
+    FollowUpKind,
+    Link,
+    LinkKind,
+    PaperKey,
+    Poll,
+    Signals,
+    Subscriber,
+    Topic,
+    Verdict,
+)
 from digest.pipeline import run_pass
 from digest.world import Choice
 from tests.builders import NOW, a_subscriber, an_entry
@@ -15,6 +32,8 @@ from tests.mornings import Morning
 DAY = timedelta(days=1)
 EARLIER = NOW - timedelta(hours=3)
 INVENTED = Topic(name="Inventions", any=("invented",))
+CODE = Link(LinkKind.CODE, "https://github.com/example/invented")
+NOTICE = "This paper has been withdrawn by the authors."
 
 
 def edition(morning: Morning) -> Edition:
@@ -188,6 +207,113 @@ def test_many_readers_are_chosen_for_as_each_alone(tmp_path: Path) -> None:
         alone = Morning(tmp_path / reader.id, reader)
         alone.announce(*(an_entry(number) for number in range(1, 9)))
         assert edition(alone).papers == its.papers
+
+
+def newer(number: int, **changes: Any) -> Entry:
+    """A newer version of a paper, as arXiv lists it."""
+    return an_entry(number, announcement=Announcement.REPLACE, version=2, **changes)
+
+
+def followed_up(chosen: Edition) -> dict[str, tuple[FollowUpKind, ...]]:
+    return {each.paper.title: each.kinds for each in chosen.follow_ups}
+
+
+def told(morning: Morning, *entries: Entry) -> dict[str, tuple[FollowUpKind, ...]]:
+    """What the next morning's mail tells of papers that were sent, once these are listed."""
+    morning.now += DAY
+    morning.announce(*entries)
+    chosen = edition(morning)
+    assert morning.run().counts == {DeliveryState.ACCEPTED: 1}
+    return followed_up(chosen)
+
+
+def test_what_became_of_a_paper_is_told_once(tmp_path: Path) -> None:
+    morning = Morning(tmp_path, a_subscriber(topics=(INVENTED,)))
+    morning.announce(an_entry(1), an_entry(2, venue="Invented Letters"))
+    morning.run()
+
+    assert told(morning, an_entry(3), an_entry(1, links=(CODE,))) == {"Invented Paper 1": (FollowUpKind.CODE,)}
+    assert told(morning, an_entry(4), an_entry(1, links=(CODE,))) == {}
+    assert told(morning, an_entry(5), an_entry(1, venue="ICML 2027")) == {"Invented Paper 1": (FollowUpKind.ACCEPTED,)}
+    assert told(morning, an_entry(6)) == {}
+
+
+def test_a_paper_that_was_named_by_title_is_followed_up_unless_it_comes_in_full(tmp_path: Path) -> None:
+    morning = Morning(tmp_path, a_subscriber(topics=(INVENTED,), limit=1))
+    morning.announce(an_entry(1, title="Invented twice: invented"), an_entry(2, published=EARLIER), an_entry(3))
+    named = [paper.key for paper in edition(morning).rest]
+    morning.run()
+    assert named == [an_entry(3).key, an_entry(2).key]
+
+    # The first is carried over, and shows its code itself.
+    both = (an_entry(2, links=(CODE,)), an_entry(3, links=(CODE,)))
+    assert told(morning, *both) == {"Invented Paper 2": (FollowUpKind.CODE,)}
+    assert told(morning, an_entry(4), an_entry(3, venue="ICML 2027")) == {"Invented Paper 3": (FollowUpKind.ACCEPTED,)}
+
+
+def test_what_became_of_a_paper_is_no_reason_for_a_mail_and_is_kept_for_the_next(tmp_path: Path) -> None:
+    morning = Morning(tmp_path, a_subscriber(topics=(INVENTED,)))
+    morning.announce(an_entry(1))
+    morning.run()
+    morning.now += DAY
+    morning.announce(an_entry(1, links=(CODE,)))
+
+    assert morning.run().counts == {DeliveryState.SKIPPED: 1}
+    morning.now += DAY
+    morning.announce(an_entry(2))
+    assert followed_up(edition(morning)) == {"Invented Paper 1": (FollowUpKind.CODE,)}
+    assert morning.run().counts == {DeliveryState.ACCEPTED: 1}
+    assert morning.world.ledger.sent_keys(morning.world.subscribers[0].id) == {an_entry(1).key, an_entry(2).key}
+    assert "code appeared" in morning.backend.sent[1].text
+
+
+def test_news_that_could_not_be_delivered_is_told_with_the_next(tmp_path: Path) -> None:
+    morning = Morning(tmp_path, a_subscriber(topics=(INVENTED,)))
+    morning.announce(an_entry(1))
+    morning.run()
+    morning.now += DAY
+    morning.announce(an_entry(1, links=(CODE,)), an_entry(2))
+    morning.backend.errors["ada@example.org"] = PermanentDeliverError("550 no")
+    morning.run()
+    morning.backend.errors.clear()
+    morning.now += DAY
+
+    assert followed_up(edition(morning)) == {"Invented Paper 1": (FollowUpKind.CODE,)}
+
+
+def test_a_withdrawn_paper_is_told_to_who_was_sent_it_and_sent_to_nobody(tmp_path: Path) -> None:
+    ada, ben = a_subscriber(topics=(INVENTED,), near_misses=5, trending=5), a_subscriber("Ben", topics=(INVENTED,))
+    morning = Morning(tmp_path, ada)
+    arxiv = "arxiv:cs.CL"
+    morning.announce(an_entry(1), source=arxiv)
+    morning.run()
+    morning.now += DAY
+    morning.announce(an_entry(2), an_entry(3), source=arxiv)
+    morning.announce(*(newer(number, abstract=NOTICE, signals=Signals(upvotes=9)) for number in (1, 2)), source=arxiv)
+    morning.world = replace(morning.world, subscribers=[ada, ben])
+
+    of_ada, of_ben = run_pass(morning.world, None, morning.now, Choice(), Listener()).editions
+
+    assert matched(of_ada) == matched(of_ben) == ["Invented Paper 3"]
+    assert (of_ada.trending, of_ada.rest, of_ada.near_misses) == ((), (), ())
+    assert followed_up(of_ada) == {"Invented Paper 1": (FollowUpKind.WITHDRAWN,)}
+    assert of_ben.follow_ups == ()
+
+
+def test_a_paper_is_followed_up_or_updated_and_not_both(tmp_path: Path) -> None:
+    morning = Morning(tmp_path, a_subscriber(topics=(INVENTED,)))
+    everything = frozenset(Announcement)
+    morning.announce(an_entry(1), an_entry(2))
+    morning.run()
+    morning.now += DAY
+    morning.announce(an_entry(3))
+    poll = Poll(source="arxiv", verdict=Verdict.FRESH, entries=(newer(1), newer(2, links=(CODE,))), announce=everything)
+    morning.world.papers.record(poll, morning.now)
+
+    chosen = edition(morning)
+
+    assert [paper.title for paper in chosen.updated] == ["Invented Paper 1"]
+    assert followed_up(chosen) == {"Invented Paper 2": (FollowUpKind.CODE,)}
 
 
 def test_a_reader_who_stays_away_gets_the_days_since_their_last_edition(tmp_path: Path) -> None:

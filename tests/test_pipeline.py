@@ -22,6 +22,9 @@ from digest.model import (
     Announcement,
     Delivery,
     DeliveryState,
+    Gap,
+    Link,
+    LinkKind,
     Paper,
     PaperKey,
     Poll,
@@ -33,7 +36,9 @@ from digest.model import (
     Verdict,
     Wording,
 )
-from digest.pipeline import Report, run_pass
+from digest.paths import shipped
+from digest.pipeline import Report, gaps, run_pass
+from digest.render.compile import Template, load_template
 from digest.service import Service
 from digest.world import Choice
 from tests.builders import NOW, a_subscriber, an_entry
@@ -445,9 +450,133 @@ def test_a_gap_says_when_the_source_last_had_something_new_and_an_extra_leaves_n
         morning.world.papers.record(Poll(source=name, verdict=Verdict.STALE, covers=False), morning.now)
     run_pass(morning.world, morning.backend, morning.now, Choice(collect=False), Listener())
 
+    assert gaps(morning.world) == (Gap("blog", Verdict.STALE, NOW.date()),)
     text = " ".join(morning.backend.sent[1].text.split())
     assert f"May be missing: blog: no new batch where one was due, last new on {NOW:%a %d %b}" in text
     assert "hackernews" not in text
+
+
+def test_an_outcome_tells_how_large_the_mail_was(morning: Morning) -> None:
+    morning.announce(an_entry(1))
+
+    report = morning.run()
+
+    assert [outcome.html_bytes for outcome in report.outcomes] == [morning.backend.sent[0].html_bytes]
+
+
+def broken_when_filled(folder: Path) -> Template:
+    """The shipped template with a card that asks for what no paper has."""
+    own = folder / "templates" / "daily"
+    own.mkdir(parents=True)
+    (own / "card.txt.j2").write_text("{{ paper.nonsense }}\n", encoding="utf-8")
+    return load_template("daily", [own.parent, shipped("templates")])
+
+
+def test_what_is_shipped_stands_in_for_a_template_that_fails_and_that_is_told_once(tmp_path: Path) -> None:
+    morning = Morning(tmp_path, a_subscriber("Ada"), a_subscriber("Ben"))
+    look = morning.world.subscribers[0].look
+    shipped_one = morning.world.templates[look]
+    broken = {look: broken_when_filled(tmp_path)}
+    morning.world = replace(morning.world, templates=broken, fallbacks={look: shipped_one})
+    morning.announce(an_entry(1))
+
+    report = morning.run()
+
+    assert report.counts == {DeliveryState.ACCEPTED: 2}
+    assert morning.titles() == ["Invented Paper 1"] * 2
+    [problem] = report.problems
+    assert "card.txt.j2" in str(problem)
+    assert "nonsense" in str(problem)
+    assert "what is shipped stands in for it" in str(problem)
+    assert report.notes == (), "it is told once"
+    assert report.exit_code == RenderError.exit_code
+
+
+def test_what_stands_in_for_a_template_has_its_week_though_that_has_none(tmp_path: Path) -> None:
+    readers = [a_subscriber(name, topics=(Topic(name="First", query="title:1*"),)) for name in ("Ada", "Ben")]
+    look = readers[0].look
+    weekly = load_template("weekly", [shipped("templates")])
+    broken = broken_when_filled(tmp_path)
+    assert (broken.wants_week, weekly.wants_week) == (False, True)
+
+    def mailed(folder: str, template: Template) -> list[str]:
+        morning = Morning(tmp_path / folder, *readers)
+        morning.world = replace(morning.world, templates={look: template}, fallbacks={look: weekly})
+        morning.now = NOW - 3 * DAY
+        morning.announce(an_entry(1), an_entry(2))
+        morning.now = NOW
+        morning.announce(an_entry(10), an_entry(3), source="other")
+        morning.run()
+        return [message.text for message in morning.backend.sent]
+
+    assert mailed("broken", broken) == mailed("whole", weekly)
+
+
+def test_a_template_that_fails_keeps_the_mail_waiting_if_nothing_stands_in_for_it(tmp_path: Path) -> None:
+    morning = Morning(tmp_path, a_subscriber())
+    look = morning.world.subscribers[0].look
+    morning.world = replace(morning.world, templates={look: broken_when_filled(tmp_path)})
+    morning.announce(an_entry(1))
+
+    report = morning.run()
+
+    assert report.counts == {DeliveryState.DEFERRED: 1}
+    assert (report.problems, report.exit_code) == ((), RenderError.exit_code)
+
+
+def test_the_same_morning_gives_the_same_mail(tmp_path: Path) -> None:
+    """Whoever delivers it, with all that is read anew: follow-ups, growth and the week."""
+    sent = []
+    for copy in ("one", "two"):
+        (tmp_path / copy).mkdir()
+        reader = a_subscriber(topics=(Topic(name="It", any=("invented",)),), template="weekly", limit=2)
+        morning = Morning(tmp_path / copy, reader)
+        weekly = load_template("weekly", [shipped("templates")])
+        morning.world = replace(morning.world, templates={reader.look: weekly})
+        for day in range(1, 4):
+            votes = Signals(upvotes=day**3, comments=day)
+            code = (Link(LinkKind.CODE, "https://github.com/example/invented"),) if day == 3 else ()
+            entries = [an_entry(number, signals=votes, links=code) for number in range(1, 3 * day)]
+            morning.announce(*entries, source="huggingface")
+            morning.backend.errors = {"ada@example.org": TemporaryDeliverError("450 later")} if day == 3 else {}
+            morning.run()
+            morning.now += DAY
+        # Its second try finds what the first one found.
+        morning.now += timedelta(hours=1) - DAY
+        morning.backend.errors = {}
+        assert morning.run().counts == {DeliveryState.ACCEPTED: 1}
+        sent.append(morning.backend.sent)
+
+    first, second = sent
+    assert [message.raw for message in first] == [message.raw for message in second]
+    assert "code appeared" in first[2].text
+
+
+def test_what_a_late_mail_shows_of_its_papers_is_not_told_again(morning: Morning) -> None:
+    """Papers are shown as they are when the mail goes out."""
+    code = Link(LinkKind.CODE, "https://github.com/example/invented")
+    arxiv = "arxiv:cs.CL"
+    morning.announce(an_entry(1), an_entry(2), source=arxiv)
+    morning.backend.errors["ada@example.org"] = TemporaryDeliverError("450 later")
+    assert morning.run().counts == {DeliveryState.DEFERRED: 1}
+    morning.backend.errors.clear()
+    morning.now += timedelta(hours=1)
+    newer = {"announcement": Announcement.REPLACE, "version": 2}
+    morning.announce(
+        an_entry(1, links=(code,), **newer),
+        an_entry(2, abstract="This paper has been withdrawn by the authors.", **newer),
+        source=arxiv,
+    )
+    morning.run()
+    morning.now += DAY
+    morning.announce(an_entry(3), source=arxiv)
+    morning.run()
+
+    assert morning.titles() == ["Invented Paper 1", "Invented Paper 3"], "one was withdrawn before it was shown"
+    late, next_one = morning.backend.sent
+    assert code.url in late.text
+    assert "code appeared" not in next_one.text
+    assert "Invented Paper 2" not in next_one.text
 
 
 def test_a_replaced_paper_is_named_to_who_was_sent_it_and_sent_to_who_was_not(morning: Morning) -> None:

@@ -43,7 +43,7 @@ def a_world(
         papers=Papers(engine),
         ledger=SqlLedger(engine),
         feedback=Feedbacks(engine),
-        templates={"daily": load_template("daily", [shipped("templates")])},
+        templates={("daily", "paper"): load_template("daily", [shipped("templates")])},
         sender="Paperround <digest@example.org>",
         connect=lambda: Client(contact="https://example.org/paperround", limits=limits),
         limits=limits,

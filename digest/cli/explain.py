@@ -93,6 +93,7 @@ def _say_hit(hit: "Evidence") -> str:
 
 
 def _reasons(weighed: "Weighed", subscriber: "Subscriber") -> Iterator[str]:
+    from digest.render.language import find_language
     from digest.render.why import say_score
 
     for about, phrases in weighed.phrases.items():
@@ -104,7 +105,7 @@ def _reasons(weighed: "Weighed", subscriber: "Subscriber") -> Iterator[str]:
         if words:
             yield f"by their feedback {', '.join(f'“{word}”' for word in words)} speaks {speaks} it"
     if weighed.score:
-        yield f"score {say_score(weighed.score)}"
+        yield f"score {say_score(weighed.score, find_language('en'))}"
     else:
         yield "no topic wants it" + ("; it can come as trending" if subscriber.trending and weighed.notice else "")
 
@@ -126,7 +127,9 @@ def _ledger(world: "World", subscriber: "Subscriber", paper: "Paper", now: datet
 
 def _say_place(sent: "Sent", paper: "Paper") -> str:
     """What the ledger says: also of a day when topics, feedback and the stored papers were others."""
+    from digest.rank.followups import read_kinds
     from digest.rank.placed import restore
+    from digest.render.language import find_language
     from digest.render.why import say_score
 
     place = sent.placed
@@ -137,10 +140,12 @@ def _say_place(sent: "Sent", paper: "Paper") -> str:
             return f"named by title on {sent.date}"
         case "updated":
             return f"named as replaced on {sent.date}"
+        case "followup":
+            return f"followed up on {sent.date}: {', '.join(read_kinds(place.why.get('kinds')) or ())}"
         case "matched":
             [match] = restore([place], {paper.key: paper}, lambda _: ())["matched"]
             topics = ", ".join(topic.topic for topic in match.topics)
-            score = say_score(match.score)
+            score = say_score(match.score, find_language("en"))
             return f"sent on {sent.date}{f' for {topics}' if topics else ''}{f'; score then {score}' if score else ''}"
         case _:
             return f"sent on {sent.date} as {place.section}"

@@ -85,7 +85,9 @@ class Watcher(Listener):
     def settled(self, outcome: "Outcome") -> None:
         """One line for what became of a delivery."""
         self._bars.advance(self._sending)
-        detail = f" ({escape(outcome.detail)})" if outcome.detail else ""
+        size = f"{outcome.html_bytes / 1000:.0f} kB of HTML" if outcome.html_bytes else ""
+        said = ", ".join(filter(None, (outcome.detail, size)))
+        detail = f" ({escape(said)})" if said else ""
         console.print(f"{coloured(outcome.state)} {outcome.delivery.subscriber} {outcome.delivery.date}{detail}")
 
 
@@ -96,6 +98,8 @@ def contents(edition: Edition) -> str:
         parts.append(f"{len(edition.rest)} more by title")
     if edition.trending:
         parts.append(f"{len(edition.trending)} trending")
+    if edition.follow_ups:
+        parts.append(f"{len(edition.follow_ups)} followed up")
     return ", ".join(parts)
 
 

@@ -34,6 +34,8 @@ class Outcome:
     """The server's reply or the reason, without addresses."""
     next_try_at: datetime | None = None
     error: Exception | None = None
+    html_bytes: int = 0
+    """Size of the accepted message's HTML; 0 for any other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +116,8 @@ def _attempt(
         return error
     except DeliverError as error:
         return _failed_try(delivery, error, clock())
-    return _ended(delivery, DeliveryState.ACCEPTED, f"{receipt.code} {receipt.text}".rstrip())
+    accepted = _ended(delivery, DeliveryState.ACCEPTED, f"{receipt.code} {receipt.text}".rstrip())
+    return replace(accepted, html_bytes=message.html_bytes)
 
 
 def _failed_try(delivery: Delivery, error: DeliverError, now: datetime) -> Outcome:

@@ -2,17 +2,20 @@
 
 What a place says beside the paper, ready for JSON, each key only where there is something to say:
 
+- ``matched``, ``trending``, ``rising`` and ``rest``: ``had`` (what there was to tell of the paper by then, so that it
+  can be followed up; see `digest.rank.followups`);
 - ``matched``: ``topics`` (names, the one it counts to first), ``authors`` (followed ones who hit, as the reader wrote
   them), ``near`` (how near it is to what each topic describes), ``score`` (its parts), ``labels`` and, for a
   paper carried over, ``carried`` (the date of the edition that only named it);
 - ``rising``: ``signal``, ``before``, ``now`` and ``since``;
+- ``followup``: ``kinds`` (what became of it);
 - ``near``: ``topic`` and ``missing``.
 """
 
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
@@ -21,6 +24,8 @@ from digest.model import (
     Edition,
     Evidence,
     Field,
+    FollowUp,
+    FollowUpKind,
     Label,
     LabelKind,
     Match,
@@ -32,6 +37,14 @@ from digest.model import (
     Score,
     TopicMatch,
 )
+from digest.rank.followups import read_kinds, standing_of
+
+IN_FULL = ("matched", "trending", "rising")
+SENT = (*IN_FULL, "rest")
+"""Sections whose papers count as sent. Those of `AGAIN` were sent before, and those that are ``near`` are only named,
+with what they miss."""
+AGAIN = ("followup", "updated")
+"""Sections that tell what became of papers that were sent."""
 
 _PARTS = tuple(each.name for each in fields(Score))
 _LABELS = frozenset(kind.value for kind in LabelKind)
@@ -45,6 +58,7 @@ class Contents(TypedDict):
     trending: tuple[Paper, ...]
     rising: tuple[Rise, ...]
     rest: tuple[Paper, ...]
+    follow_ups: tuple[FollowUp, ...]
     updated: tuple[Paper, ...]
     near_misses: tuple[NearMiss, ...]
 
@@ -53,14 +67,38 @@ def placements(edition: Edition) -> tuple[Placed, ...]:
     """Every place of an edition, section by section, in order."""
     return (
         *(Placed("matched", match.paper.key, _say_match(match)) for match in edition.matched),
-        *(Placed("trending", paper.key) for paper in edition.trending),
+        *(Placed("trending", paper.key, _say_paper(paper)) for paper in edition.trending),
         *(Placed("rising", rise.paper.key, _say_rise(rise)) for rise in edition.rising),
-        *(Placed("rest", paper.key) for paper in edition.rest),
+        *(Placed("rest", paper.key, _say_paper(paper)) for paper in edition.rest),
+        *(Placed("followup", each.paper.key, {"kinds": [*each.kinds]}) for each in edition.follow_ups),
         *(Placed("updated", paper.key) for paper in edition.updated),
         *(
             Placed("near", near.paper.key, {"topic": near.topic, "missing": near.missing})
             for near in edition.near_misses
         ),
+    )
+
+
+def bring_up_to_date(placed: Sequence[Placed], papers: Mapping[PaperKey, Paper]) -> tuple[Placed, ...]:
+    """The places as they are told now, some time after they were chosen: each says what there is to tell of its paper
+    by now, and what was withdrawn since is left out, as it is no news, unless nothing else is sent.
+
+    Args:
+        placed: In the order of `placements`.
+        papers: By the keys in the places; of those that are missing nothing is changed.
+    """
+    standing = {key: standing_of(paper) for key, paper in papers.items()}
+    news = [
+        place
+        for place in placed
+        if place.section in AGAIN or FollowUpKind.WITHDRAWN not in standing.get(place.paper, ())
+    ]
+    kept = news if any(place.section in SENT for place in news) else placed
+    return tuple(
+        replace(place, why={**place.why, "had": [*standing[place.paper]]})
+        if place.section in SENT and place.paper in standing
+        else place
+        for place in kept
     )
 
 
@@ -91,6 +129,7 @@ def restore(
         trending=tuple(trending),
         rising=tuple(rise for _, rise in rising if rise),
         rest=tuple(paper for _, paper in sections["rest"]),
+        follow_ups=tuple(news for place, paper in sections["followup"] if (news := _read_follow_up(place, paper))),
         updated=tuple(paper for _, paper in sections["updated"]),
         near_misses=tuple(near for place, paper in sections["near"] if (near := _read_near(place, paper))),
     )
@@ -131,7 +170,11 @@ def _say_match(match: Match) -> dict[str, Any]:
         "labels": [asdict(label) for label in match.labels],
         "carried": next((label.name for label in match.labels if label.kind is LabelKind.CARRIED), ""),
     }
-    return {key: value for key, value in said.items() if value}
+    return {key: value for key, value in said.items() if value} | _say_paper(match.paper)
+
+
+def _say_paper(paper: Paper) -> dict[str, Any]:
+    return {"had": [*standing_of(paper)]}
 
 
 def _nearness(hit: Evidence) -> float:
@@ -143,7 +186,8 @@ def _nearness(hit: Evidence) -> float:
 
 
 def _say_rise(rise: Rise) -> dict[str, Any]:
-    return {"signal": rise.signal, "before": rise.before, "now": rise.now, "since": rise.since.isoformat()}
+    grown = {"signal": rise.signal, "before": rise.before, "now": rise.now, "since": rise.since.isoformat()}
+    return grown | _say_paper(rise.paper)
 
 
 def _read_match(placed: Placed, paper: Paper, found: tuple[TopicMatch, ...]) -> Match:
@@ -178,6 +222,11 @@ def _read_rise(placed: Placed, paper: Paper) -> Rise | None:
             return Rise(paper=paper, signal=signal, before=before, now=now, since=since)
         case _:
             return None
+
+
+def _read_follow_up(placed: Placed, paper: Paper) -> FollowUp | None:
+    kinds = read_kinds(placed.why.get("kinds"))
+    return FollowUp(paper=paper, kinds=kinds) if kinds else None
 
 
 def _read_near(placed: Placed, paper: Paper) -> NearMiss | None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from digest.model import (
     Edition,
+    Gap,
     Label,
     LabelKind,
     Match,
@@ -56,7 +57,7 @@ def select_edition(
     rising: Sequence[Rise] = (),
     near_misses: Sequence[NearMiss] = (),
     updated: Sequence[Paper] = (),
-    gaps: tuple[str, ...] = (),
+    gaps: tuple[Gap, ...] = (),
     history: Sequence[Sent] = (),
 ) -> Edition:
     """Choose an edition from what a subscriber is owed.
@@ -71,7 +72,7 @@ def select_edition(
         rising: Papers that took off and were never sent, largest growth first.
         near_misses: Papers that a topic nearly wants, best first.
         updated: Sent before, and replaced by a newer version since.
-        gaps: A line for each source that may have had more.
+        gaps: The sources that may have had more.
         history: What they were sent, of as long as is known.
     """
     ranked = rank_candidates(candidates, now)

@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, fun
 from digest.errors import StoreError
 from digest.model import Delivery, DeliveryState, Edition, PaperKey, Placed, Sent, SubscriberId
 from digest.ports import EditionState
-from digest.rank.placed import placements
+from digest.rank.placed import IN_FULL, SENT, placements
 from digest.store.database import batches, reading, writing
-from digest.store.places import IN_FULL, SENT, is_owed
+from digest.store.places import is_owed
 from digest.store.rows import aliases_of
 from digest.store.schema import edition as e
 from digest.store.schema import edition_paper as ep
@@ -158,7 +158,7 @@ class SqlLedger:
                 known.state not in _REOPENABLE or (edition.is_empty and known.state == DeliveryState.SKIPPED)
             ):
                 return False
-            places = _places(connection, edition)
+            places = _under_their_names(connection, placements(edition))
             if _repeats(connection, subscriber, places):
                 return False
             connection.execute(
@@ -182,23 +182,11 @@ class SqlLedger:
             if known:
                 edition_id = known.id
                 connection.execute(update(e).where(e.c.id == edition_id).values(content))
-                connection.execute(ep.delete().where(ep.c.edition_id == edition_id))
             else:
                 edition_id = connection.scalar(
                     insert(e).values(**content, subscriber_id=subscriber, date=edition.date).returning(e.c.id)
                 )
-            rows = [
-                {
-                    "edition_id": edition_id,
-                    "position": position,
-                    "section": placed.section,
-                    "paper_key": placed.paper,
-                    "why": dict(placed.why),
-                }
-                for position, placed in enumerate(places)
-            ]
-            if rows:
-                connection.execute(insert(ep), rows)
+            _write_places(connection, edition_id, places)
             return True
 
     def claim(self, now: datetime, only: Sequence[SubscriberId] | None = None) -> Delivery | None:
@@ -222,6 +210,12 @@ class SqlLedger:
         with reading(self._engine) as connection:
             rows = connection.execute(select(ep).where(ep.c.edition_id == delivery.id).order_by(ep.c.position))
             return [_placed(row) for row in rows]
+
+    def rewrite_papers(self, delivery: Delivery, placed: Sequence[Placed], now: datetime) -> None:
+        """Put these in place of what the claimed edition holds; see ``Ledger.rewrite_papers``."""
+        with writing(self._engine) as connection:
+            _write(connection, delivery, (DeliveryState.CLAIMED,), updated_at=now)
+            _write_places(connection, delivery.id, _under_their_names(connection, placed))
 
     def mark_dot(self, delivery: Delivery, now: datetime) -> None:
         """Durable before the final dot goes out; see ``Ledger.mark_dot``."""
@@ -284,17 +278,19 @@ class SqlLedger:
 
     def _write(self, delivery: Delivery, states: tuple[DeliveryState, ...], **values: Any) -> None:
         with writing(self._engine) as connection:
-            written = connection.execute(
-                update(e)
-                .where(e.c.id == delivery.id, e.c.token == delivery.token, e.c.state.in_(states))
-                .values(values)
-            )
-            if written.rowcount != 1:
-                raise StoreError(
-                    f"another run took the delivery of {delivery.date} over",
-                    where=delivery.subscriber,
-                    hint="this run was asleep for too long; see digest status for what became of it",
-                )
+            _write(connection, delivery, states, **values)
+
+
+def _write(connection: Connection, delivery: Delivery, states: tuple[DeliveryState, ...], **values: Any) -> None:
+    written = connection.execute(
+        update(e).where(e.c.id == delivery.id, e.c.token == delivery.token, e.c.state.in_(states)).values(values)
+    )
+    if written.rowcount != 1:
+        raise StoreError(
+            f"another run took the delivery of {delivery.date} over",
+            where=delivery.subscriber,
+            hint="this run was asleep for too long; see digest status for what became of it",
+        )
 
 
 def _claim(connection: Connection, wanted: ColumnElement[bool], now: datetime) -> Delivery | None:
@@ -319,17 +315,33 @@ def _claim(connection: Connection, wanted: ColumnElement[bool], now: datetime) -
     )
 
 
-def _places(connection: Connection, edition: Edition) -> list[Placed]:
+def _under_their_names(connection: Connection, places: Sequence[Placed]) -> list[Placed]:
     """The places of an edition under the names that papers have by now, each paper at its first: another run may have
     united some.
     """
-    places = placements(edition)
     aliases = aliases_of(connection, {placed.paper for placed in places})
     first: dict[PaperKey, Placed] = {}
     for placed in places:
         key = aliases.get(placed.paper, placed.paper)
         first.setdefault(key, replace(placed, paper=key))
     return [*first.values()]
+
+
+def _write_places(connection: Connection, edition_id: int, places: Sequence[Placed]) -> None:
+    """Put these in place of what the edition holds."""
+    connection.execute(ep.delete().where(ep.c.edition_id == edition_id))
+    rows = [
+        {
+            "edition_id": edition_id,
+            "position": position,
+            "section": placed.section,
+            "paper_key": placed.paper,
+            "why": dict(placed.why),
+        }
+        for position, placed in enumerate(places)
+    ]
+    if rows:
+        connection.execute(insert(ep), rows)
 
 
 def _repeats(connection: Connection, subscriber: SubscriberId, places: Sequence[Placed]) -> bool:

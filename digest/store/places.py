@@ -2,13 +2,9 @@
 
 from sqlalchemy import ColumnElement, exists
 
+from digest.rank.placed import SENT
 from digest.store.schema import edition as e
 from digest.store.schema import edition_paper as ep
-
-IN_FULL = ("matched", "trending", "rising")
-SENT = (*IN_FULL, "rest")
-"""Sections whose papers count as sent. Those that are ``updated`` were sent before, and those that are ``near`` are
-only named, with what they miss."""
 
 
 def is_owed() -> ColumnElement[bool]:

@@ -6,8 +6,9 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, or_, select, update
 
 from digest.model import DeliveryState, PaperKey
+from digest.rank.placed import AGAIN, IN_FULL, SENT
 from digest.store.database import batches
-from digest.store.places import IN_FULL, SENT, is_owed
+from digest.store.places import is_owed
 from digest.store.schema import alias as al
 from digest.store.schema import announcement as a
 from digest.store.schema import edition as e
@@ -93,8 +94,8 @@ def _take_back(connection: Connection, keys: Sequence[PaperKey], now: datetime) 
         or_(its.c.section.in_(IN_FULL), ep.c.section.not_in(IN_FULL)),
     )
     places = select(ep.c.edition_id, ep.c.position).join(e, e.c.id == ep.c.edition_id)
-    # That a newer version of it came is news still.
-    may_go = and_(ep.c.paper_key.in_(keys), ep.c.section != "updated", e.c.state.in_(_OPEN))
+    # What became of it is news still.
+    may_go = and_(ep.c.paper_key.in_(keys), ep.c.section.not_in(AGAIN), e.c.state.in_(_OPEN))
     taken = connection.execute(places.where(may_go, was_sent)).all()
     if not taken:
         return

@@ -34,6 +34,7 @@ from digest.collect.sources.arxiv_paper import asked_category
 from digest.errors import CollectError, SuspiciousError, ThrottledError
 from digest.model import NEWS, Announcement, Entry, Link, LinkKind, Poll, Verdict
 from digest.ports import Ask, Listing, Page, Source, Window
+from digest.rank.followups import says_withdrawn
 from tests.builders import NOW, an_entry
 from tests.collect.arxiv_pages import api, api_entry, listing_item, listing_page, oai, oai_record
 from tests.collect.evil_http import EvilHttp
@@ -636,6 +637,13 @@ def test_each_category_is_a_set(category: str, spec: str) -> None:
     [ask] = ArxivOai((category,), SINCE).asks(a_window())
 
     assert parse_qs(urlsplit(ask.url).query)["set"] == [spec]
+
+
+def test_a_withdrawal_that_only_the_comment_tells_is_seen() -> None:
+    entry = only(OAI, oai(oai_record(extra="<comments>This paper has been withdrawn by the authors</comments>")))
+
+    assert entry.abstract == "This paper has been withdrawn by the authors. We invent."
+    assert says_withdrawn(entry.abstract)
 
 
 def test_a_record_is_read_whole() -> None:

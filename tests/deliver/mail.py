@@ -13,14 +13,13 @@ RAW = b"Subject: Paperround\r\nMessage-ID: <ada-1@paperround.test>\r\n\r\nTwo pa
 
 
 def a_message(recipient: str = "ada@example.org", raw: bytes = RAW, **changes: Any) -> Message:
-    values = {
+    values: dict[str, Any] = {
         "message_id": f"<{recipient.partition('@')[0]}-1@paperround.test>",
         "sender": "digest@paperround.test",
         "recipient": recipient,
         "subject": "Paperround",
-        "text": "Two papers.\n",
-        "html": "<p>Two papers.</p>\n",
         "raw": raw,
+        "html_bytes": 0,
     }
     return Message(**(values | changes))
 

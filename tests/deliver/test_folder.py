@@ -1,10 +1,12 @@
+from email import policy
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
 from digest.deliver.folder import FolderBackend
 from digest.errors import StoreError, UnreachableError
-from tests.deliver.mail import RAW, a_message
+from tests.deliver.mail import a_message
 
 
 def names(folder: Path) -> list[str]:
@@ -14,10 +16,14 @@ def names(folder: Path) -> list[str]:
 def test_a_message_is_three_files(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "out"
 
-    receipt = FolderBackend(folder).deliver(a_message(), lambda: None)
+    parts = EmailMessage(policy.SMTP)
+    parts.set_content("Two papers.\n")
+    parts.add_alternative("<p>Two papers.</p>\n", subtype="html")
+
+    receipt = FolderBackend(folder).deliver(a_message(raw=parts.as_bytes()), lambda: None)
 
     assert names(folder) == ["ada-1.eml", "ada-1.html", "ada-1.txt"]
-    assert (folder / "ada-1.eml").read_bytes() == RAW
+    assert (folder / "ada-1.eml").read_bytes() == parts.as_bytes()
     assert (folder / "ada-1.html").read_text() == "<p>Two papers.</p>\n"
     assert (folder / "ada-1.txt").read_text() == "Two papers.\n"
     assert (receipt.code, receipt.text) == (250, "written to ada-1.eml")

@@ -12,8 +12,12 @@ from digest.model import (
     Edition,
     Evidence,
     Field,
+    FollowUp,
+    FollowUpKind,
     Label,
     LabelKind,
+    Link,
+    LinkKind,
     Match,
     NearMiss,
     Paper,
@@ -23,7 +27,7 @@ from digest.model import (
     Score,
     TopicMatch,
 )
-from digest.rank.placed import placements, read_authors, read_nearness, read_topics, restore
+from digest.rank.placed import bring_up_to_date, placements, read_authors, read_nearness, read_topics, restore
 from tests.builders import NOW, a_match, a_paper, an_edition
 
 TITLE = Evidence(Field.TITLE, "clip", "CLIP")
@@ -43,7 +47,8 @@ def restored(places: tuple[Placed, ...], edition: Edition) -> Edition:
 
 
 def every_paper(edition: Edition) -> tuple[Paper, ...]:
-    return (*edition.papers, *edition.updated, *(near.paper for near in edition.near_misses))
+    followed = (each.paper for each in edition.follow_ups)
+    return (*edition.papers, *followed, *edition.updated, *(near.paper for near in edition.near_misses))
 
 
 def through_json(places: tuple[Placed, ...]) -> tuple[Placed, ...]:
@@ -62,6 +67,9 @@ topics = st.lists(
 ).map(tuple)
 scores = st.builds(Score, match=numbers, follow=numbers, relevance=numbers, trend=numbers, less=numbers)
 counts = st.integers(0, 10**9)
+kinds = st.sets(st.sampled_from(FollowUpKind), min_size=1).map(
+    lambda some: tuple(kind for kind in FollowUpKind if kind in some)
+)
 times = st.datetimes(timezones=st.just(UTC))
 
 
@@ -92,6 +100,7 @@ def editions(draw: st.DrawFn) -> Edition:
             )
         ),
         rest=some(lambda paper: paper),
+        follow_ups=some(lambda paper: FollowUp(paper=paper, kinds=draw(kinds))),
         updated=some(lambda paper: paper),
         near_misses=some(lambda paper: NearMiss(paper=paper, topic=draw(words), missing=draw(words))),
     )
@@ -104,8 +113,9 @@ def test_an_edition_comes_back_as_it_was_chosen(edition: Edition) -> None:
 
 def test_sections_stand_in_the_order_of_the_mail() -> None:
     edition = an_edition(
-        near_misses=(NearMiss(paper=a_paper(6), topic="Vision", missing="CLIP"),),
-        updated=(a_paper(5),),
+        near_misses=(NearMiss(paper=a_paper(7), topic="Vision", missing="CLIP"),),
+        updated=(a_paper(6),),
+        follow_ups=(FollowUp(paper=a_paper(5), kinds=(FollowUpKind.CODE,)),),
         rest=(a_paper(4),),
         rising=(Rise(paper=a_paper(3), signal="stars", before=1, now=99, since=NOW),),
         trending=(a_paper(2),),
@@ -114,8 +124,9 @@ def test_sections_stand_in_the_order_of_the_mail() -> None:
 
     places = placements(edition)
 
-    assert [place.section for place in places] == ["matched", "trending", "rising", "rest", "updated", "near"]
-    assert [place.paper for place in places] == [a_paper(number).key for number in range(1, 7)]
+    sections = ["matched", "trending", "rising", "rest", "followup", "updated", "near"]
+    assert [place.section for place in places] == sections
+    assert [place.paper for place in places] == [a_paper(number).key for number in range(1, 8)]
 
 
 def test_a_place_says_what_is_known_only_when_the_edition_is_chosen() -> None:
@@ -133,6 +144,7 @@ def test_a_place_says_what_is_known_only_when_the_edition_is_chosen() -> None:
         "score": {"match": 3, "follow": 5},
         "labels": [{"kind": "carried", "name": "2026-11-19", "number": 0}],
         "carried": "2026-11-19",
+        "had": [],
     }
     assert read_topics(place) == ("Vision", "People")
     assert read_authors(place) == ("A. Lovelace",)
@@ -145,6 +157,72 @@ def test_a_place_says_how_near_the_paper_is_to_what_its_topics_describe() -> Non
 
     assert place.why["near"] == {"Animals": 0.62}
     assert read_nearness(place) == {"Animals": 0.62}
+
+
+def test_every_paper_that_is_sent_says_what_it_had() -> None:
+    paper = a_paper(venue="ICML 2027", links=(Link(LinkKind.CODE, "https://github.com/example/invented"),))
+    rise = Rise(paper=paper, signal="stars", before=1, now=99, since=NOW)
+    edition = an_edition(
+        matched=(a_match(paper),),
+        trending=(paper,),
+        rising=(rise,),
+        rest=(paper,),
+        follow_ups=(FollowUp(paper=paper, kinds=(FollowUpKind.ACCEPTED,)),),
+        updated=(paper,),
+    )
+
+    places = placements(edition)
+
+    assert [place.why.get("had") for place in places] == [["code", "accepted"]] * 4 + [None, None]
+    assert places[4].why == {"kinds": ["accepted"]}
+
+
+@given(editions())
+def test_places_are_up_to_date_as_long_as_no_paper_changed(edition: Edition) -> None:
+    places = placements(edition)
+
+    assert bring_up_to_date(through_json(places), {paper.key: paper for paper in every_paper(edition)}) == places
+
+
+def test_a_place_says_what_its_paper_had_when_it_was_shown_at_last() -> None:
+    edition = an_edition(
+        matched=(a_match(a_paper(1), score=Score(match=3)),),
+        rest=(a_paper(2),),
+        follow_ups=(FollowUp(paper=a_paper(3), kinds=(FollowUpKind.CODE,)),),
+    )
+    by_now = {a_paper(number).key: a_paper(number, venue="ICML 2027") for number in (1, 3)}
+
+    shown, unknown, told = bring_up_to_date(placements(edition), by_now)
+
+    assert shown.why == {**placements(edition)[0].why, "had": ["accepted"]}
+    assert unknown.why == {"had": []}
+    assert told.why == {"kinds": ["code"]}
+
+
+def test_what_was_withdrawn_before_it_was_shown_is_left_out_unless_nothing_else_is_sent() -> None:
+    edition = an_edition(
+        matched=(a_match(a_paper(1)), a_match(a_paper(2))),
+        updated=(a_paper(3),),
+        near_misses=(NearMiss(paper=a_paper(4), topic="Vision", missing="CLIP"),),
+    )
+    gone = {a_paper(number).key: a_paper(number, title="Withdrawn: It") for number in (1, 3, 4)}
+
+    some = bring_up_to_date(placements(edition), {**gone, a_paper(2).key: a_paper(2)})
+    alone = bring_up_to_date(placements(an_edition(matched=(a_match(a_paper(1)),))), gone)
+
+    assert [(place.section, place.paper) for place in some] == [
+        ("matched", a_paper(2).key),
+        ("updated", a_paper(3).key),
+    ]
+    assert [(place.paper, place.why["had"]) for place in alone] == [(a_paper(1).key, ["withdrawn"])]
+
+
+def test_a_follow_up_of_which_nothing_is_told_is_left_out() -> None:
+    paper = a_paper()
+
+    for kinds in (None, [], ["praised"]):
+        place = Placed("followup", paper.key, {"kinds": kinds})
+        assert restore([place], {paper.key: paper}, judge_nothing)["follow_ups"] == ()
 
 
 def test_the_topics_that_counted_then_count_though_the_reader_changed_them() -> None:
@@ -209,6 +287,8 @@ json_values = st.recursive(
     max_leaves=5,
 )
 KEYS = [
+    "had",
+    "kinds",
     "near",
     "topics",
     "authors",
@@ -227,18 +307,19 @@ garbage = st.dictionaries(
     json_values
     | st.just("stars")
     | st.dictionaries(st.sampled_from(["match", "less"]), json_values)
-    | st.lists(st.dictionaries(st.sampled_from(["kind", "name", "number"]), json_values | st.just("carried"))),
+    | st.lists(st.dictionaries(st.sampled_from(["kind", "name", "number"]), json_values | st.just("carried")))
+    | st.just(["code"]),
 )
 
 
-@given(st.sampled_from(["matched", "trending", "rising", "rest", "updated", "near", "later"]), garbage)
-def test_whatever_a_place_says_its_paper_is_there_unless_it_is_a_near_miss(section: str, why: dict[str, Any]) -> None:
+@given(st.sampled_from(["matched", "trending", "rising", "rest", "followup", "updated", "near", "later"]), garbage)
+def test_whatever_a_place_says_a_paper_that_is_sent_is_there(section: str, why: dict[str, Any]) -> None:
     place = Placed(section, a_paper().key, why)
 
     contents = restore([place], {a_paper().key: a_paper()}, judge_nothing)
 
     edition = an_edition(**contents)
-    assert every_paper(edition) == (a_paper(),) or section in {"near", "later"}
+    assert every_paper(edition) == (a_paper(),) or section in {"followup", "near", "later"}
     assert all(isinstance(author, str) for author in read_authors(place))
     assert all(isinstance(nearness, float) for nearness in read_nearness(place).values())
 

@@ -22,6 +22,7 @@ from digest.rank.score import (
     rank_candidates,
     score_candidate,
 )
+from digest.render.language import find_language
 from digest.render.why import say_score
 from tests.builders import NOW, a_candidate, a_judgement, a_paper
 
@@ -152,7 +153,7 @@ def test_the_documented_example_is_what_the_mail_says() -> None:
 
     found = score_candidate(Candidate(reading, (words, meaning), notice=log(25)), NOW)
 
-    assert f"    {say_score(found)}\n".replace("\N{NO-BREAK SPACE}", " ") in DOCS.read_text()
+    assert f"    {say_score(found, find_language('en'))}\n".replace("\N{NO-BREAK SPACE}", " ") in DOCS.read_text()
 
 
 def test_a_paper_that_is_carried_over_scores_as_others_do() -> None:

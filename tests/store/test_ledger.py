@@ -16,6 +16,8 @@ from digest.model import (
     Delivery,
     DeliveryState,
     Edition,
+    FollowUp,
+    FollowUpKind,
     Label,
     LabelKind,
     Match,
@@ -84,14 +86,15 @@ def sent(ledger: SqlLedger) -> set[int]:
 
 
 def every_section(day: date = DAY) -> Edition:
-    """Papers 1 to 8, in order."""
+    """Papers 1 to 9, in order."""
     return replace(
         edition_of(1, 2, day=day),
         trending=(a_paper(3),),
         rising=(Rise(paper=a_paper(4), signal="stars", before=3, now=90, since=NOW),),
         rest=(a_paper(5), a_paper(6)),
-        updated=(a_paper(7),),
-        near_misses=(NearMiss(paper=a_paper(8), topic="Everything", missing="ether"),),
+        follow_ups=(FollowUp(paper=a_paper(7), kinds=(FollowUpKind.CODE,)),),
+        updated=(a_paper(8),),
+        near_misses=(NearMiss(paper=a_paper(9), topic="Everything", missing="ether"),),
     )
 
 
@@ -121,8 +124,9 @@ def test_one_delivery_from_open_to_accepted(ledger: SqlLedger) -> None:
         ("rising", 4),
         ("rest", 5),
         ("rest", 6),
-        ("updated", 7),
-        ("near", 8),
+        ("followup", 7),
+        ("updated", 8),
+        ("near", 9),
     ]
     assert list(places) == list(placements(every_section()))
     assert places[0].why, "what was known when it was chosen"
@@ -132,6 +136,19 @@ def test_one_delivery_from_open_to_accepted(ledger: SqlLedger) -> None:
     (row,) = ledger.editions()
     assert (row.state, row.papers, row.attempts, row.detail, row.next_try_at) == (S.ACCEPTED, 6, 1, "250 ok", None)
     assert ledger.claim(NOW) is None
+
+
+def test_what_a_message_shows_takes_the_place_of_what_was_chosen(ledger: SqlLedger) -> None:
+    opens(ledger, every_section())
+    delivery = claimed(ledger)
+    shown = [replace(placed, why={"had": ["code"]}) for placed in ledger.edition_papers(delivery)[1:]]
+
+    ledger.rewrite_papers(delivery, shown, NOW)
+    ledger.release(delivery, detail="later", now=NOW)
+    assert ledger.edition_papers(finish(ledger, S.ACCEPTED)) == shown
+
+    assert sent(ledger) == {2, 3, 4, 5, 6}
+    assert [each.placed for each in ledger.history(ADA, DAY)] == shown
 
 
 def test_a_subscriber_without_editions(ledger: SqlLedger) -> None:
@@ -420,6 +437,9 @@ class TestRecover:
             ledger.settle(old, S.ACCEPTED, detail="", now=NOW)
         with pytest.raises(StoreError, match="another run took the delivery"):
             ledger.release(old, detail="", now=NOW)
+        with pytest.raises(StoreError, match="another run took the delivery"):
+            ledger.rewrite_papers(old, [], NOW)
+        assert len(ledger.edition_papers(new)) == 1
         ledger.mark_dot(new, NOW)
         with pytest.raises(StoreError, match="another run"):
             ledger.mark_dot(new, NOW)

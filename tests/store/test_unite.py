@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -18,6 +19,8 @@ from digest.model import (
     Edition,
     Entry,
     Feedback,
+    FollowUp,
+    FollowUpKind,
     Label,
     LabelKind,
     Match,
@@ -278,12 +281,15 @@ class TestEditions:
         assert [row.state for row in ledger.editions()] == [DeliveryState.SKIPPED, DeliveryState.ACCEPTED]
         assert ledger.claim(NOW) is None
 
-    def test_news_of_what_was_sent_stays(self, papers: Papers, ledger: SqlLedger) -> None:
+    @pytest.mark.parametrize("section", ["updated", "follow_ups"])
+    def test_news_of_what_was_sent_stays(self, papers: Papers, ledger: SqlLedger, section: str) -> None:
         record(papers, ARTICLE, an_entry(2), PREPRINT)
         open_edition(ledger, papers, [ARXIV])
         send(ledger)
         sent, other = papers.papers([ARXIV, an_entry(2).key])
-        edition = an_edition(date=NOW.date() + timedelta(days=1), matched=(a_match(other),), updated=(sent,))
+        follow_up = FollowUp(paper=sent, kinds=(FollowUpKind.CODE,))
+        news: Any = {"updated": (sent,), "follow_ups": (follow_up,)}[section]
+        edition = an_edition(date=NOW.date() + timedelta(days=1), matched=(a_match(other),), **{section: news})
         ledger.open_edition(edition, since_seq=3, through_seq=3, now=NOW)
 
         record(papers, BRIDGE, source="pubmed")

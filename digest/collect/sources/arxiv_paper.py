@@ -10,6 +10,7 @@ from digest.collect.sources.page import entry, link, quoted, refuse_html
 from digest.errors import CollectError
 from digest.model import Announcement, Entry, LinkKind
 from digest.ports import Page
+from digest.rank.followups import says_withdrawn
 from digest.text.clean import clean_html, clean_text
 from digest.text.identity import arxiv_key, doi_key
 from digest.text.links import find_links
@@ -68,7 +69,8 @@ def paper(
     return entry(
         key=key,
         title=title,
-        abstract=abstract,
+        # A withdrawn paper keeps its abstract; only the comment says so.
+        abstract=f"{comment.strip().rstrip('.')}. {abstract}" if says_withdrawn(comment) else abstract,
         authors=split_authors(authors),
         categories=categories,
         links=(
