@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest.cli.common import examples, number_of, read_clock, set_up_logging
+from digest.cli.notice import Notices
 from digest.errors import DigestError
 
 if TYPE_CHECKING:
     from digest.deliver.outbox import Outcome
     from digest.model import Edition, Poll, Recorded
+    from digest.pipeline import Report
 
 log = logging.getLogger("digest")
 
@@ -64,17 +67,20 @@ def serve(
         timedelta(hours=collect_hours),
         stop.is_set,
     )
+    notices = Notices(live.config.settings, to_folder, "digest serve")
 
     def tick() -> None:
+        now = read_clock()
         try:
-            report = service.tick(read_clock(), Logger())
+            report = service.tick(now, Logger())
         except DigestError as error:
             log.error("%s", error)  # noqa: TRY400 - it says what to do; a traceback says where we are
+            notices.tell(error, now)
             return
-        for note in report.notes if report else ():
-            log.info("note: %s", note)
-        if report and report.stopped_by:
-            log.error("%s", report.stopped_by)
+        if report:
+            _log_end(report)
+        if report and not stop.is_set():
+            notices.tell(replace(report, problems=(*live.config.roster.problems, *report.problems)), now)
 
     roster = live.config.roster
     log.info(
@@ -84,3 +90,12 @@ def serve(
     )
     run_ticker(tick, every_s=tick_seconds, stop=stop)
     log.info("stopped")
+
+
+def _log_end(report: "Report") -> None:
+    for note in report.notes:
+        log.info("note: %s", note)
+    for problem in report.problems:
+        log.error("%s", problem)
+    if report.stopped_by:
+        log.error("%s", report.stopped_by)
