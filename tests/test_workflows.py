@@ -414,6 +414,22 @@ class TestSendingJob:
         for text in (unmasked, summary, site.published().decode("latin-1")):
             assert CANARY.lower() not in text.lower()
 
+    def test_an_archive_is_written_for_the_subscriber_that_is_named_also_after_a_run_that_failed(
+        self, site: Site
+    ) -> None:
+        shutil.copytree(SCRIPTS, site.clone / ".github" / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+        (site.clone / "subscribers.yaml").write_text("email: ${VISION_GROUP_EMAIL}\n")
+        stand_in(site, 1)
+
+        codes, _ = morning(site, pages='Vision "group"; echo')
+
+        assert codes["Write the web archive"] == 0
+        calls = (site.folder / "calls").read_text().splitlines()
+        assert calls[-1] == 'export Vision "group"; echo --to var/pages --title '
+        jobs = read(self.workflow)["jobs"]
+        assert jobs["pages"]["needs"] == "send"
+        assert jobs["send"]["permissions"].keys() == {"contents"}
+
 
 def stand_in(site: Site, code: int) -> None:
     program = site.folder / "bin" / "digest"
@@ -439,17 +455,30 @@ def stand_in(site: Site, code: int) -> None:
     python.chmod(0o755)
 
 
-def morning(site: Site) -> tuple[dict[str, int], str]:
-    """Run the steps of the sending job as the runner would, those after a failure only if they say ``always()``."""
+def morning(site: Site, pages: str = "") -> tuple[dict[str, int], str]:
+    """Run the steps of the sending job as the runner would, those after a failure only if they say ``always()``.
+
+    Args:
+        site: Where.
+        pages: The variable ``DIGEST_PAGES``.
+    """
     job = read(TestSendingJob.workflow)["jobs"]["send"]
-    values = {"secrets.DIGEST_ADDRESSES": SECRETS, "inputs.all": "true", "secrets.DIGEST_SENDER": "digest@example.org"}
+    values = {
+        "secrets.DIGEST_ADDRESSES": SECRETS,
+        "inputs.all": "true",
+        "secrets.DIGEST_SENDER": "digest@example.org",
+        "vars.DIGEST_PAGES": pages,
+    }
     codes: dict[str, int] = {}
     log = ""
     base = {name: value for name, value in site.env.items() if name != "DIGEST_ADDRESSES"}
     base["PATH"] = f"{site.folder / 'bin'}:{base['PATH']}"
     for step in job["steps"]:
         failed = any(codes.values())
-        if "run" not in step or step["name"] == "Install" or (failed and "always()" not in step.get("if", "")):
+        condition = step.get("if", "")
+        if "run" not in step or step["name"] == "Install" or (failed and "always()" not in condition):
+            continue
+        if "vars.DIGEST_PAGES != ''" in condition and not pages:
             continue
         given = {
             name: re.sub(r"\$\{\{ *(\S+) *\}\}", lambda match: values.get(match[1], ""), str(value))

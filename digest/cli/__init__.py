@@ -13,13 +13,17 @@ from digest.cli import (
     collect,
     demo,
     explain,
+    export,
     feedback,
     import_query,
     init,
+    lint,
     preview,
     run,
+    send_test,
     serve,
     status,
+    templates,
 )
 from digest.cli.common import show_error
 from digest.errors import DigestError
@@ -37,13 +41,17 @@ app.command("init", epilog=init.EPILOG)(init.init)
 app.command("check", epilog=check.EPILOG)(check.check)
 app.command("collect", epilog=collect.EPILOG)(collect.collect)
 app.command("preview", epilog=preview.EPILOG)(preview.preview)
+app.command("lint", epilog=lint.EPILOG)(lint.lint)
+app.command("send-test", epilog=send_test.EPILOG)(send_test.send_test)
 app.command("run", epilog=run.EPILOG)(run.run)
 app.command("serve", epilog=serve.EPILOG)(serve.serve)
 app.command("explain", epilog=explain.EPILOG)(explain.explain)
 app.command("backtest", epilog=backtest.EPILOG)(backtest.backtest)
 app.command("import-query", epilog=import_query.EPILOG)(import_query.import_query)
+app.command("export", epilog=export.EPILOG)(export.export)
 app.command("feedback", epilog=feedback.EPILOG)(feedback.feedback)
 app.command("status", epilog=status.EPILOG)(status.status)
+app.add_typer(templates.app, name="templates")
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
 
 
