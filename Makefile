@@ -1,9 +1,9 @@
 # Everything is set up in .venv, of this checkout alone; needs Python >= 3.11, make and a package index.
 PYTHON ?= python3
 BIN := .venv/bin
-BENCHMARKS := match relevance trending daily_papers queries collect links latex
+BENCHMARKS := match relevance trending daily_papers queries collect links latex render
 
-.PHONY: help demo test soak golden screenshots bench check format clean
+.PHONY: help demo test soak judge messages golden screenshots bench check format clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -29,6 +29,12 @@ test: .venv/ready-dev  ## the test suite
 soak: .venv/ready-dev  ## the long runs: every recorded day, all feeds
 	@$(BIN)/pytest -m soak
 
+judge: .venv/ready-dev  ## what others make of every template: axe-core, the Nu checker, SpamAssassin
+	@$(BIN)/pytest -n 0 tests/render/test_judges.py
+
+messages: .venv/ready-dev  ## collect the mail's own words for translation, into digest/locale
+	@$(BIN)/python docs/messages.py
+
 golden: .venv/ready-dev  ## render the golden files anew; review the diff
 	@DIGEST_UPDATE_GOLDEN=1 $(BIN)/pytest -n 0 tests/render
 
@@ -37,6 +43,7 @@ screenshots: .venv/ready  ## the pictures of the README, anew from the demo; nee
 	@cp var/screenshots/inbox/01-vision-group.html var/screenshots/digest.html
 	@$(BIN)/python docs/screenshots.py var/screenshots/digest.html --out docs/images --width 640 --scheme light --height 1180
 	@$(BIN)/python docs/screenshots.py var/screenshots/digest.html --out docs/images --width 360 --scheme dark --height 1180
+	@$(BIN)/python docs/preview_pictures.py var/screenshots --out docs/images --now 2026-11-20T13:00
 
 bench: .venv/ready-dev  ## the benchmarks with their figures, as JSON; needs recorded data, see benchmarks/README.md
 	@echo "records: $${DIGEST_REAL_DATA:-DIGEST_REAL_DATA is not set, benchmarks/README.md says where they are sought then}"
@@ -50,6 +57,7 @@ check: .venv/ready-dev  ## format, lint, types, layers, docs, workflows
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/check.py
+	$(BIN)/python docs/messages.py --check
 	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -8,15 +9,24 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The ``digest`` command of a wheel, built from this tree and installed with what it declares, elsewhere."""
+@pytest.fixture(
+    scope="module",
+    params=["with this environment's libraries", pytest.param("with what it declares", marks=pytest.mark.soak)],
+)
+def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ``digest`` command of a wheel, built from this tree and installed elsewhere."""
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT, check=True)
     [wheel] = folder.glob("*.whl")
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     python = str(folder / "venv/bin/python")
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel], check=True)
+    options = ["--quiet", "--disable-pip-version-check"]
+    if request.param != "with what it declares":
+        [site] = (folder / "venv/lib").glob("python*/site-packages")
+        # Not as packages of its own: this checkout is installed there as well, and would come first.
+        (site / "borrowed.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+        options.append("--no-deps")
+    subprocess.run([python, "-m", "pip", "install", *options, wheel], check=True)
     return folder / "venv/bin/digest"
 
 

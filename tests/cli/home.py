@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import digest
+from tests.cli.forked import run_forked
 from tests.collect.evil_http import EvilHttp
 from tests.collect.pages import rss, rss_item
 from tests.deliver.evil_smtp import Accepted, EvilSmtp
@@ -122,8 +123,7 @@ class Home:
         )
 
     def digest(self, *words: str, now: str | None = None) -> Done:
-        with self.running(*words, *(["--now", now] if now else [])) as process:
-            return ended(process)
+        return Done(*run_forked([*words, *(["--now", now] if now else [])], self.folder, self.env))
 
     def run(self, *words: str, now: str = FRIDAY) -> Done:
         return self.digest("run", *words, now=now)

@@ -14,7 +14,7 @@ from digest.model import Entry, Poll, Verdict
 from digest.store.database import open_database
 from digest.store.papers import Papers
 from tests.builders import NOW, an_entry
-from tests.cli.home import FRIDAY, Done, Home, a_listing, announce, arxiv, reader
+from tests.cli.home import FRIDAY, Done, Home, a_listing, announce, arxiv, ended, reader
 
 GAP_DAYS = [7, 8]
 """Days before `NOW` on which nothing was stored."""
@@ -207,8 +207,8 @@ def test_without_matplotlib_only_the_picture_is_refused(history: Home) -> None:
     history.env["PYTHONPATH"] = os.pathsep.join([str(history.folder), history.env["PYTHONPATH"]])
     subscribe(history, reader("Ada"))
 
-    refused = history.digest("backtest", "Ada", "--plot", "a.png", now=FRIDAY)
-    done = history.digest("backtest", "Ada", now=FRIDAY)
+    refused = ended(history.start("backtest", "Ada", "--plot", "a.png", "--now", FRIDAY))
+    done = ended(history.start("backtest", "Ada", "--now", FRIDAY))
 
     assert refused.code == 2
     assert "matplotlib is not installed\n  hint: pip install 'paperround[plots]'" in refused.err

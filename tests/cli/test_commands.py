@@ -12,7 +12,7 @@ from tests.deliver.evil_smtp import EvilSmtp
 
 COMMANDS = [
     "init", "check", "collect", "preview", "run", "serve", "explain", "backtest", "import-query", "feedback", "status",
-    "demo",
+    "demo", "export", "lint", "send-test", "templates",
 ]  # fmt: skip
 
 

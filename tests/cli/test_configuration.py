@@ -1,12 +1,10 @@
 """Mistakes in settings, subscribers and templates: each is named with its place, and costs only whom it concerns."""
 
 import re
-import shutil
-from pathlib import Path
 
 import pytest
 
-from tests.cli.home import SATURDAY, Home, address, arxiv, papers_in, reader
+from tests.cli.home import Home, address, arxiv, papers_in, reader
 from tests.collect.evil_http import EvilHttp
 from tests.deliver.evil_smtp import EvilSmtp
 
@@ -142,32 +140,3 @@ def test_a_file_that_cannot_be_read_stops_everything(text: str | None, told: str
     assert done.err.startswith(f"error {told}")
     assert f"hint: {hint}" in done.err
     assert done.out == ""
-
-
-def test_nobody_is_mailed_with_a_broken_template(home: Home, http: EvilHttp) -> None:
-    templates = home.folder / "mine"
-    for name in ("daily", "plain"):
-        shutil.copytree(Path(__file__).parents[2] / "templates" / "daily", templates / name)
-    body = templates / "daily" / "body.txt.j2"
-    whole = body.read_text()
-    body.write_text("Hello\n{% for paper in %}\n")
-    home.env["DIGEST_TEMPLATES"] = "mine"
-    home.subscribe(reader("Ada"), reader("Ben", template="plain"), sources=[arxiv(http)])
-    with EvilSmtp() as smtp:
-        home.mail_to(smtp)
-        broken = home.run()
-
-        assert broken.code == 2
-        assert "error mine/daily/body.txt.j2:2: " in broken.err
-        assert "until then no mail for ada" in broken.err
-        assert smtp.recipients == [address("Ben")]
-
-        body.write_text(whole + "{{ papr.title }}\n")
-        tried = home.digest("check", now=SATURDAY)
-        assert tried.code == 2
-        assert f"error mine/daily/body.txt.j2:{len(whole.splitlines()) + 1}: 'papr' is undefined" in tried.err
-
-        body.write_text(whole)
-        assert home.run().code == 0
-    assert papers_in(smtp.accepted, "Ada") == ["2611.00001", "2611.00002"]
-    assert len(smtp.recipients) == 2

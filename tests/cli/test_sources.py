@@ -128,4 +128,4 @@ def test_a_real_malformed_day_costs_the_readers_nothing_else(real_data: Path, ho
     assert done.code == 1
     assert "skipped item 1: an object was expected, not '{'paper': {'id': " in done.out
     assert papers_in(smtp.accepted) == ["2611.00001"]
-    assert "huggingface:daily" in text_of(smtp.accepted[0]).rpartition("-- ")[2]
+    assert "huggingface:daily: not read in full" in text_of(smtp.accepted[0])
