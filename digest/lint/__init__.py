@@ -122,7 +122,7 @@ def _whole_html(edition: Edition, template: Template) -> tuple[str, int]:
     """The HTML of a mail with everything in it, however long, and the bytes of it as it is sent."""
     unsubscribe = unsubscribe_address(edition.subscriber.id, ANSWERS.mailbox, ANSWERS)
     plan = Plan(edition, template.theme, unsubscribe=unsubscribe, answers=ANSWERS)
-    encoded = b"".join(Press(template, plan.language).join(plan.tree(plan.most), HTML_SIDE))
+    encoded = Press(template, plan.language).join(plan.tree(plan.most), HTML_SIDE)
     return decodestring(encoded).decode("utf-8"), len(encoded)
 
 

@@ -78,7 +78,7 @@ def list_parts(shown: Shown) -> list[tuple[str, int, int]]:
         ]
         alone = node._replace(inside={}, slots={**root.slots, **node.slots})
         times[node.sheet.part] += 1
-        sizes[node.sheet.part] += sum(map(len, press.join(alone, HTML_SIDE)))
+        sizes[node.sheet.part] += len(press.join(alone, HTML_SIDE))
     return [(part, times[part], size) for part, size in sizes.most_common()]
 
 

@@ -211,14 +211,14 @@ def _message(
     recipient: str,
     subject: str,
     fields: Sequence[tuple[str, str]],
-    text: Sequence[bytes],
-    html: Sequence[bytes],
+    text: bytes,
+    html: bytes,
     boundary: str,
     logo: Logo | None,
 ) -> Message:
     kind = ("MIME-Version", "1.0"), ("Content-Type", f'multipart/alternative; boundary="{boundary}"')
     mark = f"\r\n--{boundary}".encode("ascii")
-    rich = (_PART % b"html", *html)
+    rich: tuple[bytes, ...] = (_PART % b"html", html)
     if logo:
         # The picture belongs to the HTML alone (RFC 2387).
         inner = f"{boundary}=r"
@@ -230,7 +230,7 @@ def _message(
     raw = b"".join(
         [
             headers.write_headers((*fields, *kind)),
-            *(mark, b"\r\n", _PART % b"plain", *text),
+            *(mark, b"\r\n", _PART % b"plain", text),
             *(mark, b"\r\n", *rich, mark, b"--\r\n"),
         ]
     )
@@ -240,7 +240,7 @@ def _message(
         recipient=recipient,
         subject=subject,
         raw=raw,
-        html_bytes=sum(map(len, html)),
+        html_bytes=len(html),
     )
 
 

@@ -1,11 +1,13 @@
 """An edition as a tree of parts: what stands in its mail, in which order, and what gives way where there is no room."""
 
+import itertools
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from operator import itemgetter
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -38,6 +40,8 @@ _LINES_SHOWN: Final = (100, 30, 10, 3, 0)
 _KEPT: Final = 30
 """So many matched papers are kept in full longer than those that are trending or rising."""
 _PREHEADER: Final = 90
+_SECTION_AND_TOPIC: Final = itemgetter(1, 2)
+"""Of a card."""
 _NOTHING: Final[Mapping[str, Sequence[Node]]] = {}
 
 
@@ -76,19 +80,17 @@ READER: Final = ReaderView(
 )
 
 
-Join = Callable[[Node, int], list[bytes]]
+Join = Callable[[Node, int], bytes]
 
 
 class _Card(NamedTuple):
+    number: int
+    """Its place in the whole mail, from 1."""
     section: str
     topic: str
     paper: Paper
     match: Match | None
     rise: Rise | None
-
-
-_Shown = tuple[int, _Card, bool]
-"""A card, its number in the whole mail, and whether it has as much of the abstract as the reader wants."""
 
 
 class Plan:
@@ -124,10 +126,11 @@ class Plan:
         self._shared = self._stock.number(shared)
         """What every part of this mail depends on."""
         topic = _first_topic if reader.by_topic else _no_topic
+        number = itertools.count(1)
         self._cards = [
-            *(_Card("matched", topic(match), match.paper, match, None) for match in edition.matched),
-            *(_Card("trending", "", paper, None, None) for paper in edition.trending),
-            *(_Card("rising", "", rise.paper, None, rise) for rise in edition.rising),
+            *[_Card(next(number), "matched", topic(match), match.paper, match, None) for match in edition.matched],
+            *[_Card(next(number), "trending", "", paper, None, None) for paper in edition.trending],
+            *[_Card(next(number), "rising", "", rise.paper, None, rise) for rise in edition.rising],
         ]
 
     def rooms(self) -> Sequence[Room]:
@@ -146,7 +149,7 @@ class Plan:
         """What the HTML shows where nothing has to give way."""
         return Room(len(self._cards), len(self._cards), _LINES_SHOWN[0])
 
-    def join(self, join: Join, limit: int) -> tuple[list[bytes], list[bytes]]:
+    def join(self, join: Join, limit: int) -> tuple[bytes, bytes]:
         """The mail's bodies: as HTML what is within the limit, in bytes, and all of it as text, which no client clips.
 
         Where nothing else helps, the HTML holds no paper.
@@ -155,11 +158,11 @@ class Plan:
         # Most editions have room for everything, and then both are made of the same nodes.
         whole = tree if self._longest_list() <= self.most.lines else self.tree(self.most._replace(lines=sys.maxsize))
         rich = join(tree, HTML_SIDE)
-        if sum(map(len, rich)) > limit:
+        if len(rich) > limit:
             rooms = self.rooms()
 
             def is_within(room: Room) -> bool:
-                return sum(map(len, join(self.tree(room), HTML_SIDE))) <= limit
+                return len(join(self.tree(room), HTML_SIDE)) <= limit
 
             found = rooms[bisect_left(rooms, True, lo=1, hi=len(rooms) - 1, key=is_within)]
             rich = join(self.tree(found), HTML_SIDE)
@@ -196,7 +199,7 @@ class Plan:
     def tree(self, room: Room) -> Node:
         """The parts of the mail with so much room."""
         edition, language = self._edition, self.language
-        shown, cut = self._part_cards(room)
+        shown, cut, short = self._part_cards(room)
         rest = [
             *(card.paper for card in cut if card.section == "matched"),
             *edition.rest,
@@ -204,7 +207,7 @@ class Plan:
         ]
         inside: dict[str, Sequence[Node]] = {
             "head": [self._node("head", None)],
-            "sections": self._sections(shown),
+            "sections": self._sections(shown, short),
             "rest": self._list("rest", [(paper, "") for paper in rest], room.lines),
             "footer": [self._node("footer", None)],
         }
@@ -228,16 +231,16 @@ class Plan:
             inside["sent"] = self._list("sent", [(paper, "") for paper in week.sent], room.lines)
         return Node(self._node(LAYOUT, None).sheet, self._reader_slots(shown, len(rest)), inside)
 
-    def _part_cards(self, room: Room) -> tuple[list[_Shown], list[_Card]]:
-        """The cards that are shown, and those that are not."""
+    def _part_cards(self, room: Room) -> tuple[list[_Card], list[_Card], Set[int]]:
+        """The cards that are shown, those that are not, and the numbers of those with a shortened abstract."""
         if room.full == len(self._cards):
-            return [(number, card, True) for number, card in enumerate(self._cards, 1)], []
+            return self._cards, [], frozenset()
         matched = len(self._edition.matched)
         # Who gives way first, last: matched papers beyond the first few, then from the end.
         order = [*range(min(matched, _KEPT)), *range(matched, len(self._cards)), *range(_KEPT, matched)]
-        kept, full = set(order[: room.cards]), set(order[: room.full])
-        shown = [(place + 1, card, place in full) for place, card in enumerate(self._cards) if place in kept]
-        return shown, [card for place, card in enumerate(self._cards) if place not in kept]
+        kept, short = set(order[: room.cards]), {place + 1 for place in order[room.full :]}
+        shown = [card for place, card in enumerate(self._cards) if place in kept]
+        return shown, [card for place, card in enumerate(self._cards) if place not in kept], short
 
     def _node(self, part: str, key: Hashable, inside: Mapping[str, Sequence[Node]] = _NOTHING, **views: object) -> Node:
         full_key = (part, self._shared, key)
@@ -249,10 +252,10 @@ class Plan:
         made = {name: view() if isinstance(view, partial) else view for name, view in views.items()}
         return {"mail": self.mail(), "reader": READER} | made
 
-    def _sections(self, shown: Sequence[_Shown]) -> list[Node]:
+    def _sections(self, shown: Sequence[_Card], short: Set[int]) -> list[Node]:
         sections = []
-        for (name, topic), group in groupby(shown, key=_section_of):
-            cards = self._card_nodes(group)
+        for (name, topic), group in groupby(shown, key=_SECTION_AND_TOPIC):
+            cards = self._card_nodes(group, short)
             view = SectionView(name, self._heading(name, topic, len(cards)), topic)
             sections.append(self._node("section", view, {"cards": cards}, section=view))
         return sections
@@ -281,7 +284,7 @@ class Plan:
                 return ""
         return plain(next(iter(topics)), 80) if topics else ""
 
-    def _card_nodes(self, cards: Iterable[_Shown]) -> list[Node]:
+    def _card_nodes(self, cards: Iterable[_Card], shortened: Set[int]) -> list[Node]:
         # Most of a mail is cards, and most of the time that a mail takes is spent here: nothing is done for a card that
         # is known but to look it up.
         shared, stock, say = self._shared, self._stock, self._say_score
@@ -289,9 +292,9 @@ class Plan:
         whole = self._edition.subscriber.abstract
         short = min(FIRST_SENTENCES, whole)
         nodes = []
-        for number, card, is_full in cards:
-            _, _, paper, match, rise = card
-            abstract = whole if is_full else short
+        for card in cards:
+            number, _, _, paper, match, rise = card
+            abstract = short if number in shortened else whole
             if match is None:
                 slots = {"paper.number": number_slot(number)}
                 said: Hashable = rise and (rise.signal, rise.before, rise.now, rise.since, zone)
@@ -309,7 +312,7 @@ class Plan:
 
     def _view_card(self, card: _Card, abstract: int) -> dict[str, object]:
         edition = self._edition
-        _, _, paper, match, rise = card
+        paper, match, rise = card.paper, card.match, card.rise
         view = view_paper(
             paper,
             number=_SLOTS["paper.number"],
@@ -375,7 +378,7 @@ class Plan:
             None,
         )
 
-    def _reader_slots(self, shown: Sequence[_Shown], rest: int) -> dict[str, Slot]:
+    def _reader_slots(self, shown: Sequence[_Card], rest: int) -> dict[str, Slot]:
         reader, language = self._edition.subscriber, self.language
         name = plain(reader.name, 80)
         heading = (
@@ -393,7 +396,7 @@ class Plan:
         return {
             "reader.name": Slot(name),
             "reader.heading": Slot(heading),
-            "reader.contents": Slot(" · ".join(self._contents([card.section for _, card, _ in shown], rest))),
+            "reader.contents": Slot(" · ".join(self._contents([card.section for card in shown], rest))),
             "reader.preheader": Slot(self._preheader(name)),
             "reader.standing": Slot(standing),
             "reader.unsubscribe": Slot(self._unsubscribe),
@@ -442,10 +445,6 @@ def _put_in(pattern: str, values: dict[str, str]) -> str:
     for name, value in values.items():
         pattern = pattern.replace(f"{{{name}}}", value)
     return pattern
-
-
-def _section_of(shown: _Shown) -> tuple[str, str]:
-    return shown[1].section, shown[1].topic
 
 
 def _first_topic(match: Match) -> str:

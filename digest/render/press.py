@@ -71,7 +71,7 @@ class Press:
         self._sides: tuple[Mapping[str, Part], Mapping[str, Part]] = (template.html, template.text)
         self._common = {"theme": template.theme, "language": language, "part": _PARTS}
 
-    def join(self, root: Node, side: int) -> list[bytes]:
+    def join(self, root: Node, side: int) -> bytes:
         """The encoded body of one mail.
 
         Args:
@@ -83,7 +83,7 @@ class Press:
         """
         out: list[bytes] = []
         self._join(root, root.slots, side, out)
-        return out
+        return b"".join(out)
 
     def _join(self, node: Node, common: Mapping[str, Slot], side: int, out: list[bytes]) -> None:
         sheet, slots, inside = node

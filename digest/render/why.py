@@ -170,6 +170,7 @@ def say_missing(near: NearMiss, language: Language) -> str:
     return language.say("%(topic)s, without “%(missing)s”", topic=plain(near.topic, 80), missing=plain(words, 80))
 
 
+@lru_cache(maxsize=1_024)
 def say_schedule(schedule: Schedule, language: Language) -> str:
     """``weekdays at 07:30``; a cron expression that says more than days and a time as it is."""
     simple = _SIMPLE.fullmatch(schedule.cron)

@@ -20,7 +20,7 @@ ENGLISH = find_language("en")
 def joined(template: Template, side: int, **slots: str) -> str:
     sheet = Sheet("layout", lambda: {"reader": {"name": Gap("reader.name"), "unsubscribe": Gap("reader.unsubscribe")}})
     root = Node(sheet, {name.replace("_", "."): Slot(value) for name, value in slots.items()})
-    encoded = b"".join(Press(template, ENGLISH).join(root, side))
+    encoded = Press(template, ENGLISH).join(root, side)
     assert max(map(len, encoded.split(b"\r\n"))) <= 76
     assert b"\n" not in encoded.replace(b"\r\n", b"")
     return quopri.decodestring(encoded.replace(b"\r\n", b"\n")).decode()
