@@ -657,3 +657,12 @@ def test_no_text_makes_the_mail_too_long(compose: Compose, text: str, query: str
 
     assert message.html_bytes <= HTML_BYTES
     assert "Unsubscribe" in message.html
+
+
+def test_a_line_with_nothing_but_votes_begins_with_them() -> None:
+    bare = a_paper(title="Bare", abstract="", authors=(), categories=(), signals=Signals(upvotes=12))
+    template = load_template("compact", [shipped("templates")])
+
+    html = compose_message(an_edition(matched=(a_match(bare),)), template, sender=SENDER, now=NOW).html
+
+    assert '<p class="c">12\u00a0upvotes</p>' in html
