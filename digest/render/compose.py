@@ -81,61 +81,65 @@ class Composer:
         theme, answers = self._template.theme, self._answers
         plan = Plan(edition, theme, unsubscribe=unsubscribe, answers=answers, stock=press.stock)
         rich, plain = plan.join(press.join, HTML_BYTES)
-        subject, subject_line = self._subject(plan, edition.date)
+        subject = self._subject(plan, edition.date)
         identity = hashlib.sha256(f"{subscriber.id}\n{edition.date}".encode()).hexdigest()[:16]
-        return _message(
-            message_id=f"<{edition.date}.{identity}@{self._domain}>",
-            sender=self._address,
-            recipient=recipient,
-            subject=subject,
-            fields=(
-                ("From", self._from),
-                ("To", recipient),
-                ("Subject", subject_line),
-                ("Date", _date(now, subscriber.zone)),
-                ("Message-ID", f"<{edition.date}.{identity}@{self._domain}>"),
-                ("List-Id", f"{PRODUCT} <{PRODUCT.lower()}.{self._domain}>"),
-                ("List-Unsubscribe", f"<{unsubscribe}>"),
-                *((("List-Archive", f"<{subscriber.archive}>"),) if subscriber.archive else ()),
-                ("List-Post", "NO"),
-                ("Auto-Submitted", "auto-generated"),
-                ("X-Auto-Response-Suppress", "All"),
-            ),
-            text=plain,
-            html=rich,
-            boundary=f"=_{identity}",
-            logo=self._template.theme.logo,
-        )
+        of_list = [
+            ("List-Id", f"{PRODUCT} <{PRODUCT.lower()}.{self._domain}>"),
+            ("List-Unsubscribe", f"<{unsubscribe}>"),
+            *([("List-Archive", f"<{subscriber.archive}>")] if subscriber.archive else []),
+            ("List-Post", "NO"),
+        ]
+        when = _date(now, subscriber.zone)
+        return self._write(f"{edition.date}.{identity}", recipient, subject, when, of_list, plain, rich)
 
     def letter(
         self, letter: LetterView, identity: str, recipient: str, language: Language, zone: ZoneInfo, now: datetime
     ) -> Message:
         """Render a mail without papers; see `compose_letter`."""
-        theme = self._template.theme
         mail = MailView(date=now.astimezone(zone).date(), title=letter.heading, language=language.tag, dir=language.dir)
         slots = {name: Slot("") for name in SLOTS} | {"reader.preheader": Slot(" ".join(letter.paragraphs[:1]))}
         root = Node(Sheet(LAYOUT, lambda: {"mail": mail, "reader": READER, "letter": letter}), slots)
         press = self._press(language)
         context = {"mail": mail, "count": 0, "title": "", "letter": letter}
-        subject, subject_line = write_subject(self._template, language, context)
-        return _message(
-            message_id=f"<{identity}@{self._domain}>",
-            sender=self._address,
-            recipient=recipient,
-            subject=subject,
-            fields=(
+        subject = write_subject(self._template, language, context)
+        text, html = press.join(root, TEXT_SIDE), press.join(root, HTML_SIDE)
+        return self._write(identity, recipient, subject, _date(now, zone), [], text, html)
+
+    def _write(
+        self,
+        identity: str,
+        recipient: str,
+        subject: tuple[str, str],
+        when: str,
+        of_list: Sequence[tuple[str, str]],
+        text: bytes,
+        html: bytes,
+    ) -> Message:
+        """Put headers and bodies together; the first of the subjects is for people, the other encoded."""
+        message_id = f"<{identity}@{self._domain}>"
+        written = headers.write_headers(
+            [
                 ("From", self._from),
                 ("To", recipient),
-                ("Subject", subject_line),
-                ("Date", _date(now, zone)),
-                ("Message-ID", f"<{identity}@{self._domain}>"),
+                ("Subject", subject[1]),
+                ("Date", when),
+                ("Message-ID", message_id),
+                *of_list,
                 ("Auto-Submitted", "auto-generated"),
                 ("X-Auto-Response-Suppress", "All"),
-            ),
-            text=press.join(root, TEXT_SIDE),
-            html=press.join(root, HTML_SIDE),
-            boundary=f"=_{hashlib.sha256(identity.encode()).hexdigest()[:16]}",
-            logo=theme.logo,
+                ("MIME-Version", "1.0"),
+                ("Content-Type", f'multipart/alternative; boundary="{_BOUNDARY}"'),
+            ]
+        )
+        logo = self._template.theme.logo
+        rich = _related(html, logo) if logo else _HTML_HEAD + html
+        return Message(
+            message_id=message_id,
+            sender=self._address,
+            recipient=recipient,
+            subject=subject[0],
+            raw=b"".join([written, _MARK, _TEXT_HEAD, text, _MARK, rich, _LAST]),
+            html_bytes=len(html),
         )
 
     def _press(self, language: Language) -> Press:
@@ -204,47 +208,20 @@ def write_subject(template: Template, language: Language, context: Mapping[str, 
     return subject, headers.encode_text(subject, "Subject")
 
 
-def _message(
-    *,
-    message_id: str,
-    sender: str,
-    recipient: str,
-    subject: str,
-    fields: Sequence[tuple[str, str]],
-    text: bytes,
-    html: bytes,
-    boundary: str,
-    logo: Logo | None,
-) -> Message:
-    kind = ("MIME-Version", "1.0"), ("Content-Type", f'multipart/alternative; boundary="{boundary}"')
-    mark = f"\r\n--{boundary}".encode("ascii")
-    rich: tuple[bytes, ...] = (_PART % b"html", html)
-    if logo:
-        # The picture belongs to the HTML alone (RFC 2387).
-        inner = f"{boundary}=r"
-        rich = (
-            f'Content-Type: multipart/related; type="text/html"; boundary="{inner}"\r\n\r\n'.encode("ascii"),
-            *(f"--{inner}\r\n".encode("ascii"), *rich, f"\r\n--{inner}\r\n".encode("ascii")),
-            *(_picture(logo), f"--{inner}--\r\n".encode("ascii")),
-        )
-    raw = b"".join(
-        [
-            headers.write_headers((*fields, *kind)),
-            *(mark, b"\r\n", _PART % b"plain", text),
-            *(mark, b"\r\n", *rich, mark, b"--\r\n"),
-        ]
-    )
-    return Message(
-        message_id=message_id,
-        sender=sender,
-        recipient=recipient,
-        subject=subject,
-        raw=raw,
-        html_bytes=len(html),
-    )
+# Quoted-printable cannot hold either.
+_BOUNDARY = "=_paperround"
+_INNER = "=_paperround_html"
+_MARK = f"\r\n--{_BOUNDARY}\r\n".encode("ascii")
+_LAST = f"\r\n--{_BOUNDARY}--\r\n".encode("ascii")
+_HEAD = "Content-Type: text/{}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+_TEXT_HEAD, _HTML_HEAD = (_HEAD.format(kind).encode("ascii") for kind in ("plain", "html"))
 
 
-_PART = b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+def _related(html: bytes, logo: Logo) -> bytes:
+    """The HTML with its picture, which belongs to it alone (RFC 2387)."""
+    mark = f"--{_INNER}".encode("ascii")
+    head = f'Content-Type: multipart/related; type="text/html"; boundary="{_INNER}"\r\n\r\n'.encode("ascii")
+    return b"".join([head, mark, b"\r\n", _HTML_HEAD, html, b"\r\n", mark, b"\r\n", _picture(logo), mark, b"--\r\n"])
 
 
 @lru_cache(maxsize=16)
