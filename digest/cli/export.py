@@ -66,6 +66,9 @@ def export(
     chosen = frozenset(formats or Format)
     if to == "-" and (len(chosen) != 1 or Format.SITE in chosen):
         raise ConfigError("stdout takes one file", where="--to -", hint="name it: --format atom, json, bibtex or ris")
+    first, last = since.date() if since else date.min, until.date() if until else date.max
+    if first > last:
+        raise ConfigError(f"{first} is after {last}", where="--from", hint="give the earlier date to --from")
     url = None if base_url is None else _read_url(base_url)
     config = load_config()
     show_problems(config.roster.problems)
@@ -74,7 +77,6 @@ def export(
     look = load_theme(theme or subscriber.theme, folders)
     url = _read_url(subscriber.archive) if url is None else url
     world = build_world(config, read_clock)
-    first, last = since.date() if since else date.min, until.date() if until else date.max
     editions = read_editions(world.ledger, world.papers, subscriber, first, last)
     folder = Path(to)
     earlier = find_earlier(folder, subscriber.id) if to != "-" else ()

@@ -58,6 +58,7 @@ def lint(
     themes = [theme] if theme else sorted(theme_files(folders))
     findings: _Findings = {}
     problems: dict[str, DigestError] = {}
+    judged = 0
     for name in names:
         for number, look in enumerate(themes):
             try:
@@ -66,6 +67,7 @@ def lint(
             except (RenderError, ConfigError) as error:
                 problems.setdefault(str(error), error)
                 continue
+            judged += 1
             for finding in found:
                 findings.setdefault(finding, []).append(f"{name}/{look}")
     for problem in problems.values():
@@ -73,7 +75,7 @@ def lint(
     if as_json:
         typer.echo(json.dumps(_as_json(findings), indent=2, ensure_ascii=False))
     else:
-        _show(findings, len(names) * len(themes))
+        _show(findings, judged)
         if note := note_language(language):
             console.print(f"note: {escape(note)}")
         if not has_spamassassin():

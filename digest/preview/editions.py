@@ -18,13 +18,12 @@ def edition_to_show(world: World, subscriber: Subscriber, now: datetime) -> tupl
     owed = owed_now(world, subscriber, now)
     if not owed.is_empty:
         return with_wordings(world, owed), "owed now"
-    stored = recent_papers(world, now)
-    papers, what = (
-        (stored, "last seven days")
-        if stored
-        else (sample_papers(now), "invented papers: none were announced in seven days")
-    )
-    edition = choose_papers(subscriber, owed.date, now, papers)
+    edition, what = choose_papers(subscriber, owed.date, now, recent_papers(world, now)), "last seven days"
+    if edition.is_empty:
+        invented = choose_papers(subscriber, owed.date, now, sample_papers(now))
+        # Topics that fit none of the invented papers either show what an empty mail looks like.
+        if not invented.is_empty:
+            edition, what = invented, "invented papers: the last seven days had none for these topics"
     return with_wordings(world, edition), what
 
 

@@ -49,7 +49,7 @@ def test_from_init_to_the_first_preview(home: Home) -> None:
 
     shown = home.digest("preview")
     assert shown.code == 0
-    assert "invented papers: none were announced in seven days" in shown.out
+    assert "invented papers: the last seven days had none for these topics" in shown.out
     assert sorted(path.name for path in (home.folder / "var/preview").iterdir()) == [
         "me.headers.txt", "me.html", "me.txt",
     ]  # fmt: skip

@@ -1,6 +1,7 @@
 """A reader's editions as files: sent, published, and nothing of the reader in them."""
 
 import re
+from datetime import datetime
 from typing import Any
 
 import feedparser
@@ -48,6 +49,10 @@ def test_what_nobody_is_sent_is_published_too(home: Home, http: EvilHttp) -> Non
     ("options", "said"),
     [
         ({"to": "-"}, "--to -: stdout takes one file"),
+        (
+            {"to": "x", "since": datetime(2026, 11, 20), "until": datetime(2026, 11, 19)},
+            "--from: 2026-11-20 is after 2026-11-19",
+        ),
         ({"to": "-", "formats": [Format.SITE]}, "--to -: stdout takes one file"),
         ({"to": "x", "base_url": "ftp://x"}, "--base-url: 'ftp://x' is not the address of a folder on the web"),
         ({"to": "x", "base_url": "https://x.org/?a"}, "--base-url: 'https://x.org/?a' is not the address"),

@@ -46,4 +46,12 @@ def test_what_cannot_be_judged_is_an_error_of_its_own(home: Home) -> None:
     assert broken.code == 2
     assert "mine/neat/card.mjml.j2:1: " in broken.err
     assert "titel" in broken.err
-    assert "2 looks judged, no errors" in broken.out
+    assert "1 look judged, no errors" in broken.out
+
+
+def test_a_template_that_is_not_there_was_not_judged(home: Home) -> None:
+    done = home.digest("lint", "nosuch", "--theme", "paper")
+
+    assert done.code == 2
+    assert "unknown template 'nosuch'" in done.err
+    assert "no looks judged, no errors, no warnings" in done.out
