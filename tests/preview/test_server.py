@@ -207,9 +207,12 @@ def test_a_list_that_the_subscribers_file_names_is_watched_from_the_start(tmp_pa
         '<opml version="2.0"><body><outline type="rss" text="A" xmlUrl="https://a.example/"/></body></opml>'
     )
 
-    files = Studio(Settings(subscribers=people, database_url="sqlite://"), lambda: NOW).files
+    studio = Studio(Settings(subscribers=people, database_url="sqlite://"), lambda: NOW)
 
-    assert {path.resolve() for path in files} == {people, feeds}
+    assert {path.resolve() for path in studio.files} == {people, feeds}
+    if studio._world:
+        # From Python 3.13 on, an open database that is forgotten is a warning.
+        studio._world.papers._engine.dispose()  # type: ignore[attr-defined]  # a store may be of another kind
 
 
 def test_a_subscribers_file_that_cannot_be_read_is_watched_itself(studio: Studio, tmp_path: Path) -> None:
