@@ -122,7 +122,7 @@ def load_template(name: str, folders: Sequence[Path], theme: Theme | None = None
             f"unknown template '{name}'", hint=f"{meant}known templates: {', '.join(sorted(known)) or 'none'}"
         )
     theme = theme or Theme()
-    files = find_files(name, folders)
+    files = _find_files(name, folders)
     writer = Writer(files, theme, _check_source, HTML)
     html = _compile_html(writer)
     text: dict[str, Part] = {}
@@ -138,7 +138,7 @@ def load_template(name: str, folders: Sequence[Path], theme: Theme | None = None
     )
 
 
-def find_files(name: str, folders: Sequence[Path]) -> Files:
+def _find_files(name: str, folders: Sequence[Path]) -> Files:
     """Where the files of a template are sought: among its own, then among the shared ones, the operator's first."""
     return Files((*(folder / name for folder in folders), *(folder / PARTS for folder in folders)))
 

@@ -49,16 +49,12 @@ def inline_css(html: str) -> str:
     return "<!doctype html>\n" + str(inliner.transform())
 
 
-def to_html(mjml: str) -> str:
-    """Compile a whole MJML document, and inline its CSS.
+def run_mjml(mjml: str) -> str:
+    """Compile a whole MJML document.
 
     Raises:
         ValueError: It is not well-formed.
     """
-    return inline_css(_run_mjml(mjml))
-
-
-def _run_mjml(mjml: str) -> str:
     from mjml import mjml2html
 
     # No fonts: for its default font MJML adds a style sheet of Google's, which readers' clients would fetch.
@@ -75,7 +71,7 @@ def convert_mjml(document: Document) -> str:
     """
     where = str(document.place(1))
     try:
-        html = _run_mjml(document.text)
+        html = run_mjml(document.text)
     except ValueError as exc:
         place, reason = _broken_place(document, exc)
         raise RenderError(f"not well-formed MJML: {reason}", where=str(place)) from exc

@@ -26,7 +26,7 @@ from markupsafe import Markup
 from digest.model import Edition
 from digest.render.compile import PARTS
 from digest.render.language import Language
-from digest.render.mjml import to_html
+from digest.render.mjml import inline_css, run_mjml
 from digest.render.parts import HOLES, Node
 from digest.render.plan import Answers, Plan, unsubscribe_address
 from digest.render.press import Gap, slot_text
@@ -80,7 +80,7 @@ class Straightforward:
         room = plan.most
         message.set_content(self._render(plan.tree(room._replace(lines=sys.maxsize)), plan.language, is_html=False))
         mjml = self._render(plan.tree(room), plan.language, is_html=True)
-        html = to_html(mjml)
+        html = inline_css(run_mjml(mjml))
         for word, markup in self._markup.items():
             html = html.replace(word, markup)
         message.add_alternative(html, subtype="html")
