@@ -63,6 +63,17 @@ def load_theme(name: str, folders: Sequence[Path]) -> Theme:
     return replace(theme, **values, **palettes, logo=logo)
 
 
+def load_look(look: Look, folders: Sequence[Path]) -> Template:
+    """Compile one template with one theme, whatever else is used.
+
+    Raises:
+        ConfigError: The theme is not there or wrong.
+        RenderError: The template is.
+    """
+    name, theme = look
+    return load_template(name, folders, load_theme(theme, folders))
+
+
 def load_looks(looks: Iterable[Look], folders: Sequence[Path], *, builtin: bool = False) -> Looks:
     """Compile each of these templates with its theme.
 

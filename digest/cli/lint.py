@@ -94,10 +94,9 @@ def _judge(
     spam: bool,
 ) -> "tuple[Finding, ...]":
     from digest.lint import lint_template
-    from digest.looks import load_theme
-    from digest.render.compile import load_template
+    from digest.looks import load_look
 
-    template = load_template(name, folders, load_theme(theme, folders))
+    template = load_look((name, theme), folders)
     return lint_template(template, now, language=language, clients=clients, spam=spam)
 
 

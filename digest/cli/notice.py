@@ -57,13 +57,13 @@ class Notices:
 def _compose(
     settings: "Settings", operator: str, trouble: "Report | DigestError", command: str, now: datetime
 ) -> "Message":
-    from digest.looks import load_theme, template_folders
+    from digest.looks import load_look, template_folders
     from digest.render.compile import load_template
     from digest.render.theme import Theme
 
     folders = template_folders(settings.templates)
     try:
-        template = load_template("notice", folders, load_theme(Theme().name, folders))
+        template = load_look(("notice", Theme().name), folders)
         return _fill(template, settings, operator, trouble, command, now)
     except DigestError:
         # The operator's own may be what is broken.

@@ -138,11 +138,9 @@ def _letter(
 
 
 def _compile(settings: "Settings", template: str, theme: str) -> "Template":
-    from digest.looks import load_theme, template_folders
-    from digest.render.compile import load_template
+    from digest.looks import load_look, template_folders
 
-    folders = template_folders(settings.templates)
-    return load_template(template, folders, load_theme(theme, folders))
+    return load_look((template, theme), template_folders(settings.templates))
 
 
 def _checked(address: str) -> str:

@@ -12,10 +12,10 @@ from digest.app import Config, build_world, load_config
 from digest.config.settings import Settings
 from digest.errors import ConfigError, DigestError
 from digest.lint.sample import ANSWERS, RECIPIENT, SENDER, empty_edition, full_edition, sample_letter
-from digest.looks import load_theme, template_folders, theme_files
+from digest.looks import load_look, template_folders, theme_files
 from digest.model import Edition, Message, Subscriber
 from digest.preview.editions import edition_to_show, sample_edition
-from digest.render.compile import Template, find_templates, load_template
+from digest.render.compile import Template, find_templates
 from digest.render.compose import compose_message
 from digest.render.language import LANGUAGES
 from digest.render.letters import LETTERS
@@ -197,7 +197,7 @@ class Studio:
 
     def _template(self, name: str, theme: str) -> Template:
         if (name, theme) not in self._templates:
-            self._templates[name, theme] = load_template(name, self.folders, load_theme(theme, self.folders))
+            self._templates[name, theme] = load_look((name, theme), self.folders)
         return self._templates[name, theme]
 
 

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from digest.errors import RenderError
 from digest.render.language import LANGUAGES, Language, find_language
 from digest.render.mjml import convert_mjml, first_line, put_tags_back
 from digest.render.parts import HOLES
-from digest.render.source import HTML, TEXT, Files, Place, Writer
+from digest.render.source import HTML, TEXT, Files, Place, Writer, shown
 from digest.render.theme import Theme
 from digest.render.words import FILTERS
 
@@ -159,7 +160,7 @@ def _compile_html(writer: Writer) -> dict[str, Part]:
     sources = put_tags_back(convert_mjml(writer.document), writer.document, LAYOUT)
     parts = {}
     for name, (source, lines) in sources.items():
-        where = writer.files.read(name + HTML)[0]
+        where = shown(writer.files.found[name + HTML])
         parts[name] = Part(name, where, _jinja_template(source, where, lines, autoescape=True), lines)
     return parts
 
@@ -177,7 +178,7 @@ def _text_part(name: str, file: str, files: Files, theme: Theme) -> tuple[Part, 
     writer.write_file(file)
     # Back at once, as there is nothing here that would tear them.
     source, lines = put_tags_back(writer.document.text, writer.document, name)[name]
-    where = files.read(file)[0]
+    where = shown(files.found[file])
     # A hole that has its line for itself leaves nothing where nothing stands in it.
     source = _LONE_HOLE.sub(r"\1", source)
     return Part(name, where, _jinja_template(source, where, lines, autoescape=False), lines), writer.holes
@@ -204,6 +205,7 @@ def _short_range(*limits: int) -> range:
     return numbers
 
 
+@cache
 def _environment(*, autoescape: bool) -> _Sandbox:
     # Jinja's own choice by file name knows neither .mjml.j2 nor .html.j2, so it is always said.
     env = _Sandbox(

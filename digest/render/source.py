@@ -19,6 +19,8 @@ HTML: Final = ".mjml.j2"
 TEXT: Final = ".txt.j2"
 
 HOLE: Final = re.compile(r"\{\{[-+]?\s*part\.(\w+)\s*[-+]?\}\}")
+# Without trimming: that is done when the parts are compiled. Nothing is filled in with it.
+_LEXER: Final = jinja2.Environment(keep_trailing_newline=True)  # noqa: S701
 _INCLUDE = re.compile(r"""\{%[-+]?\s*include\s+["']([\w-][\w.-]*)["']\s*[-+]?%\}""")
 _THEME = re.compile(r"\{\{[-+]?\s*theme\.((?:light|dark|font|small_font|logo)\b[\w.]*)\s*[-+]?\}\}")
 """What style sheets and numeric attributes take; brand, postal address and footer are filled in later, as any text."""
@@ -193,9 +195,8 @@ class Writer:
 
 def _lex(source: str) -> Iterator[tuple[str, int, str]]:
     """Data and whole tags with their line, and what they are: ``data``, ``variable``, ``block`` or ``comment``."""
-    # Without trimming: that is done when the parts are compiled.
     tag, first_line, end = "", 0, ""
-    for number, kind, value in jinja2.Environment(keep_trailing_newline=True).lex(source):  # noqa: S701
+    for number, kind, value in _LEXER.lex(source):
         if not tag:
             if kind == "data":
                 yield value, number, kind
