@@ -50,10 +50,14 @@ class EmbedError(DigestError):
 class DeliverError(DigestError):
     """One message could not be handed over."""
 
-    def __init__(self, problem: str, *, where: str = "", hint: str = "", code: int | None = None) -> None:
+    def __init__(
+        self, problem: str, *, where: str = "", hint: str = "", code: int | None = None, enhanced: str = ""
+    ) -> None:
         super().__init__(problem, where=where, hint=hint)
         self.code = code
         """SMTP reply code, if the server gave one."""
+        self.enhanced = enhanced
+        """Enhanced status code (RFC 3463), ``5.1.1``, or empty."""
 
 
 class TemporaryDeliverError(DeliverError):
@@ -64,12 +68,20 @@ class UnreachableError(TemporaryDeliverError):
     """Nothing can be handed over now, whoever it is for: the run stops and every message waits as it is."""
 
 
+class BusyDomainError(TemporaryDeliverError):
+    """The recipient's provider takes no more for now, whoever at it the mail is for; others go on."""
+
+
 class PermanentDeliverError(DeliverError):
     """Stop trying this message: the server said 5xx."""
 
 
+class BadAddressError(PermanentDeliverError):
+    """The address does not exist, in the words of its own server; the second time, it is written to no more."""
+
+
 class UncertainDeliverError(DeliverError):
-    """The connection broke after the final dot: the server may have accepted (RFC 1047), so it is never resent."""
+    """The connection broke after the final dot: the server may have accepted (RFC 1047)."""
 
 
 class SmtpRefusedError(DeliverError):
@@ -82,3 +94,19 @@ class StoreError(DigestError):
     """The administrator must act: the database cannot be opened, is locked, full, damaged or too new."""
 
     exit_code = 4
+
+
+class TakenOverError(StoreError):
+    """Another run has this delivery by now: this one was asleep for longer than its lease."""
+
+
+class MismatchError(DigestError):
+    """What a run did and what the ledger says of it differ: somebody must look before more is sent."""
+
+    exit_code = 5
+
+
+class ClockError(DigestError):
+    """The clock shows a time that cannot be: nothing is sent, as everything would be due or nothing."""
+
+    exit_code = 2

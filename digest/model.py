@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import date, datetime
+from datetime import date, datetime, time
 from email import message_from_bytes, policy
 from enum import StrEnum
 from functools import lru_cache
@@ -199,6 +199,14 @@ class Schedule:
     """The same as a five-field cron expression: ``30 7 * * 1-5``."""
 
 
+@dataclass(frozen=True, slots=True)
+class DateSpan:
+    """Local dates from the first to the last, both included."""
+
+    first: date
+    last: date
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriber:
     """An address with topics, schedule, time zone and template."""
@@ -229,6 +237,16 @@ class Subscriber:
     """So many characters of an abstract are shown where there is room, from 0; cut at the end of a sentence."""
     archive: str = ""
     """Where the editions of this subscriber are published by ``digest export``, an https address; or empty."""
+    quiet: tuple[DateSpan, ...] = ()
+    """Dates without an edition; the next one carries their papers."""
+    holidays: str = ""
+    """A country or a part of one, ``DE`` or ``DE-BE``, whose public holidays are such dates, too; or empty."""
+    at_least: int = 1
+    """An edition waits until it has so many papers; until then they come with the next."""
+    latest_send: time | None = None
+    """The local time until which an edition waits for sources that are late; ``None`` if it does not."""
+    links: int = 1
+    """Raised to make void what earlier mails let their readers do: unsubscribe, pause, give feedback."""
 
     @property
     def look(self) -> tuple[str, str]:
@@ -543,6 +561,19 @@ class DeliveryState(StrEnum):
     """Run or connection died between the final dot and the stored reply; never resent, its papers come back."""
 
 
+class CatchUp(StrEnum):
+    """What becomes of editions whose send time passed while nothing ran."""
+
+    MERGE = "merge"
+    """One edition now, with the papers of all of them."""
+    LATEST = "latest"
+    """One edition now, with the papers of the last of them."""
+    EACH = "each"
+    """An edition for each missed date."""
+    NONE = "none"
+    """Nothing now; the next edition has the papers of all of them."""
+
+
 class Security(StrEnum):
     """How the connection to the mail server is protected."""
 
@@ -581,6 +612,8 @@ class Delivery:
     """Fencing token: a write with an older token is refused."""
     attempts: int
     """How often sending was tried, this claim included."""
+    resends: int = 0
+    """How often it was sent again although it may have arrived."""
 
 
 class Verdict(StrEnum):

@@ -1,6 +1,6 @@
 """The protocols between the core and the edges."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -184,13 +184,17 @@ class HostTurns(Protocol):
 class Backend(Protocol):
     """A way to send one message. It never retries and never records: the outbox does."""
 
-    def deliver(self, message: Message, before_dot: Callable[[], None]) -> Receipt:
-        """Hand over one message.
+    @property
+    def room(self) -> int:
+        """So many calls of `deliver` at a time keep it busy; it takes more, and lets them wait."""
+
+    async def deliver(self, message: Message, before_dot: Callable[[], Awaitable[None]]) -> Receipt:
+        """Hand over one message; many may be under way at once, in one event loop.
 
         Args:
             message: Sent to exactly its one recipient.
-            before_dot: Called once everything but the end of the message has been handed over, and returns when
-                that is durable. If it raises, the message must not be completed.
+            before_dot: Awaited once everything but the end of the message has been handed over; done when that is
+                durable. If it raises, the message must not be completed.
 
         Raises:
             TemporaryDeliverError: Not accepted now.
@@ -198,10 +202,12 @@ class Backend(Protocol):
             PermanentDeliverError: Never accepted as it is.
             SmtpRefusedError: The server refuses us; trying other messages is useless.
             UncertainDeliverError: The connection broke after the final dot; it may have been accepted.
+            asyncio.CancelledError: The message was not completed, and will not be; if it may have been, that is an
+                `UncertainDeliverError` also then.
         """
 
-    def close(self) -> None:
-        """Let go of the connection; never raises."""
+    async def close(self) -> None:
+        """Let go of the connections; never raises. The next `deliver`, in whatever event loop, makes new ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,6 +323,40 @@ class FeedbackStore(Protocol):
         """What they said, oldest first, under the names that papers have by now."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """An address that is written to no more."""
+
+    address: str
+    """A keyed hash: `digest.tokens.Keyring.know`."""
+    subscriber: SubscriberId
+    reason: str
+    """For people, without addresses."""
+    at: datetime
+
+
+class Suppressions(Protocol):
+    """Addresses that are written to no more, and what came back of others; they are kept as keyed hashes."""
+
+    def note_bounce(
+        self, address: str, subscriber: SubscriberId, *, detail: str, day: date, now: datetime
+    ) -> Suppression | None:
+        """Remember that mail to it came back because it does not exist.
+
+        Returns:
+            What it is suppressed for from now on, if this was the second day; one bad day of a server ends nothing.
+        """
+
+    def suppress(self, address: str, subscriber: SubscriberId, *, reason: str, now: datetime) -> None:
+        """Write to it no more."""
+
+    def lift(self, subscriber: SubscriberId) -> int:
+        """Forget what is known against a subscriber's addresses; returns how many were suppressed."""
+
+    def suppressions(self) -> Sequence[Suppression]:
+        """All of them, newest first."""
+
+
 class Embedder(Protocol):
     """Turns texts into vectors that are near to each other where the meanings are."""
 
@@ -336,11 +376,49 @@ class Embedder(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwedEdition:
+    """An edition with the announcements it covers: numbers over ``since_seq``, up to ``through_seq``."""
+
+    edition: Edition
+    since_seq: int
+    through_seq: int
+    detail: str = ""
+    """Why it is empty, if that is not plain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What became of an edition that was to be opened."""
+
+    is_written: bool
+    delivery: Delivery | None = None
+    """The claim on it, unless it is empty or was not to be claimed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A claimed delivery goes to another state; ``docs/architecture.md`` draws which go where."""
+
+    delivery: Delivery
+    state: DeliveryState
+    """``dot`` before the final dot; ``accepted``, ``deferred``, ``failed``, ``suppressed`` or ``uncertain`` end the
+    claim, and so do ``pending`` and ``deferred`` with ``is_counted`` false: the trouble was not with this message."""
+    now: datetime
+    detail: str = ""
+    """The server's reply or the reason, without addresses."""
+    next_try_at: datetime | None = None
+    """Of a ``deferred`` one, and of no other."""
+    is_counted: bool = True
+    """Whether this try counts."""
+
+
 class Ledger(Protocol):
     """One row per subscriber and edition; nothing is sent that is not claimed here first."""
 
-    def recover(self, now: datetime) -> Sequence[EditionState]:
-        """Settle what dead runs left: an expired lease in ``claimed`` is pending again, in ``dot`` is uncertain.
+    def recover(self, now: datetime, *, resend: bool = False) -> Sequence[EditionState]:
+        """Settle what dead runs left: an expired lease in ``claimed`` is pending again, or failed if runs keep dying of
+        it; in ``dot`` it is uncertain, or with ``resend`` pending again, once.
 
         Returns:
             The editions that became uncertain.
@@ -374,20 +452,26 @@ class Ledger(Protocol):
     def history(self, subscriber: SubscriberId, since: date) -> Sequence[Sent]:
         """Every place in their accepted editions since this date, oldest edition first, in order."""
 
-    def open_edition(self, edition: Edition, *, since_seq: int, through_seq: int, now: datetime) -> bool:
-        """Write the edition and its papers as ``pending`` (``skipped`` if empty), in one transaction.
+    def open_editions(
+        self, owed: Sequence[OwedEdition], now: datetime, *, run: str, claim: bool = True
+    ) -> Sequence[Opened]:
+        """Write editions and their papers as ``claimed`` by this run (``pending`` without ``claim``, ``skipped`` if
+        empty), all in one transaction.
 
-        Other editions of the subscriber that wait in ``pending`` or ``deferred`` become ``expired``:
-        this one carries their papers. An edition that was ``skipped`` or ``expired`` for the same date is opened again.
+        Other editions of a subscriber that wait in ``pending`` or ``deferred`` become ``expired``: this one carries
+        their papers. An edition that was ``skipped`` or ``expired`` for the same date is opened again.
 
         Returns:
-            False if nothing was written: the edition of this subscriber and date exists already, or another run is
-            delivering one of theirs, or it delivered one of these papers after the caller asked for ``sent_keys``.
-            A paper labelled `LabelKind.CARRIED` may have been sent in section ``rest``, and nowhere else.
+            What became of each. Nothing is written where the edition of this subscriber and date exists already, where
+            another run is delivering one of theirs, or where one of these papers was delivered after the caller asked
+            for ``sent_keys``. A paper labelled `LabelKind.CARRIED` may have been sent in section ``rest``, and nowhere
+            else.
         """
 
-    def claim(self, now: datetime, only: Sequence[SubscriberId] | None = None) -> Delivery | None:
-        """Take one delivery that may be tried now, atomically; ``None`` when nothing is left."""
+    def claim(
+        self, now: datetime, *, run: str, only: Sequence[SubscriberId] | None = None, limit: int = 1
+    ) -> Sequence[Delivery]:
+        """Take up to ``limit`` deliveries that may be tried now, atomically; empty when nothing is left."""
 
     def edition_papers(self, delivery: Delivery) -> Sequence[Placed]:
         """The places of the claimed edition, in order."""
@@ -399,40 +483,27 @@ class Ledger(Protocol):
             StoreError: Another run took the delivery over, or the database cannot be written.
         """
 
-    def mark_dot(self, delivery: Delivery, now: datetime) -> None:
-        """Durable before the final dot goes out.
+    def move(self, moves: Sequence[Move]) -> Sequence[bool]:
+        """Write what became of claimed deliveries, all in one transaction, durable when it returns.
+
+        Returns:
+            For each, whether it was written; if not, another run took the delivery over, and nothing of it counts.
 
         Raises:
-            StoreError: Another run took the delivery over, or the database cannot be written.
+            StoreError: The database cannot be written, and none of them was.
         """
 
-    def settle(
-        self,
-        delivery: Delivery,
-        state: DeliveryState,
-        *,
-        detail: str,
-        now: datetime,
-        next_try_at: datetime | None = None,
-    ) -> None:
-        """End this claim as ``accepted``, ``deferred`` (with ``next_try_at``), ``failed``, ``suppressed`` or
-        ``uncertain``; durable when it returns.
+    def tally(self, run: str) -> Mapping[DeliveryState, int]:
+        """How many editions this run opened or claimed last, by the state they are in."""
 
-        Raises:
-            StoreError: Another run took the delivery over, or the database cannot be written.
-        """
-
-    def release(self, delivery: Delivery, *, detail: str, now: datetime, next_try_at: datetime | None = None) -> None:
-        """Put a claim back without counting the attempt: the trouble was not with this message.
-
-        It is ``pending`` again, or ``deferred`` if a time for the next try is given.
-
-        Raises:
-            StoreError: Another run took the delivery over, or the database cannot be written.
-        """
+    def accepted_since(self, moment: datetime) -> int:
+        """How many deliveries were accepted at this moment or later."""
 
     def waiting(self) -> int:
         """How many deliveries are not settled: they wait for a try, or a run has them in hand."""
 
     def editions(self, subscriber: SubscriberId | None = None, limit: int = 100) -> Sequence[EditionState]:
         """Ledger rows, newest first."""
+
+    def recent(self, since: date) -> Sequence[EditionState]:
+        """Everyone's rows since this date, and all that are not settled, in no order."""

@@ -10,14 +10,23 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from digest.config.checks import check_address, check_pattern, check_url
 from digest.config.problems import ComplaintError, ConfigProblems, nearest, shown, told
 from digest.errors import ConfigError
-from digest.model import Security
+from digest.model import CatchUp, Security
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +59,10 @@ def _check_sender(text: str) -> str:
 
 
 def _check_host(text: str) -> str:
-    # An IPv6 address, or labels of 1 to 63 characters.
-    if not re.fullmatch(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?", text):
+    # A Unix socket, an IPv6 address, or labels of 1 to 63 characters.
+    if not re.fullmatch(
+        r"/[^\0]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?", text
+    ):
         raise ComplaintError(f"{shown(text)} is not the name of a mail server", "write as in smtp.example.org")
     return text
 
@@ -88,7 +99,33 @@ def _check_proxy(secret: SecretStr) -> SecretStr:
     return SecretStr(text)
 
 
+def _check_backend(text: str) -> str:
+    kind, _, where = text.partition(":")
+    if kind not in ("smtp", "sendmail", "folder", "console") or bool(where) < (kind == "folder"):
+        raise ComplaintError(f"{shown(text)} sends nothing", "use smtp, sendmail, folder:DIR or console")
+    return text
+
+
+def _check_secret(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value().encode()) < 16:
+        raise ComplaintError("the value is too short", "use 16 characters or more: openssl rand -base64 24")
+    return secret
+
+
 _Address = Annotated[str, AfterValidator(str.strip), AfterValidator(check_address)]
+
+
+def _read_rates(text: object) -> object:
+    """``60`` or ``gmail.com=60 outlook.com=30 *=120``: messages a minute, by domain of the recipient."""
+    if not isinstance(text, str):
+        return text
+    rates: dict[str, int] = {}
+    for word in text.replace(",", " ").split():
+        domain, _, rate = word.rpartition("=")
+        if not re.fullmatch(r"[1-9][0-9]{0,5}", rate) or not re.fullmatch(r"\*?|[a-z0-9.-]+", domain.lower()):
+            raise ComplaintError(f"{shown(word)} is no rate", "write as in 'gmail.com=60 *=120', messages a minute")
+        rates[domain.lower() or "*"] = int(rate)
+    return rates
 
 
 class Smtp(BaseModel):
@@ -101,6 +138,16 @@ class Smtp(BaseModel):
     security: Security = Security.STARTTLS
     username: str | None = None
     password: SecretStr | None = None
+    lmtp: bool = False
+    """Whether the server speaks LMTP (RFC 2033), as the delivery end of a mail server on this machine does."""
+    connections: Annotated[int, Field(ge=1, le=200)] = 4
+    """At most so many at a time; it begins with one."""
+    per_minute: Annotated[int, Field(ge=1)] | None = None
+    """At most so many messages a minute, all together."""
+    per_day: Annotated[int, Field(ge=1)] | None = None
+    """At most so many messages in 24 hours; the rest waits."""
+    domain_per_minute: Annotated[dict[str, int], BeforeValidator(_read_rates), NoDecode] = {}
+    """At most so many a minute to addresses of one domain; ``*`` stands for each other one."""
 
     @property
     def effective_port(self) -> int:
@@ -109,17 +156,71 @@ class Smtp(BaseModel):
 
     @model_validator(mode="after")
     def _protects_what_it_sends(self) -> Self:
-        if self.host and not self.security.permits(self.host):
+        if self.host and not (self.host.startswith("/") or self.security.permits(self.host)):
             raise ComplaintError(
                 f"DIGEST_SMTP__SECURITY: 'none' is only for this machine itself, not for {shown(self.host)}",
                 "use starttls (port 587) or tls (port 465)",
             )
-        if (self.username is None) != (self.password is None):
-            given, other = ("USERNAME", "PASSWORD") if self.username is not None else ("PASSWORD", "USERNAME")
+        if self.password and not self.username:
             raise ComplaintError(
-                f"DIGEST_SMTP__{given} is set but DIGEST_SMTP__{other} is not", "set both to sign in, or neither"
+                "DIGEST_SMTP__PASSWORD is set but DIGEST_SMTP__USERNAME is not", "set both to sign in, or neither"
             )
         return self
+
+
+class Oauth(BaseModel):
+    """Signs in with XOAUTH2 instead of a password, to the mail server and to the mailbox."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    refresh_token: SecretStr | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    token_url: Annotated[str, AfterValidator(check_url)] | None = None
+    """Where access tokens are given: ``https://oauth2.googleapis.com/token``."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.refresh_token and not (self.client_id and self.token_url):
+            raise ComplaintError(
+                "DIGEST_OAUTH__REFRESH_TOKEN is set but DIGEST_OAUTH__CLIENT_ID or DIGEST_OAUTH__TOKEN_URL is not",
+                "set all three, and DIGEST_OAUTH__CLIENT_SECRET if the provider gave one",
+            )
+        return self
+
+
+class Dkim(BaseModel):
+    """Signs every message for its sender's domain (RFC 6376)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    selector: str | None = None
+    key: SecretStr | None = None
+    """A private key in PEM: RSA from 1024 bits on, or Ed25519."""
+    domain: str | None = None
+    """The sender's, unless it is given."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.selector is None) != (self.key is None):
+            given, other = ("SELECTOR", "KEY") if self.selector else ("KEY", "SELECTOR")
+            raise ComplaintError(
+                f"DIGEST_DKIM__{given} is set but DIGEST_DKIM__{other} is not", "set both to sign, or neither"
+            )
+        return self
+
+
+class Imap(BaseModel):
+    """The mailbox that ``digest inbox`` reads: readers' answers, and what could not be delivered."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    host: Annotated[str, AfterValidator(_check_host)] | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] = 993
+    security: Security = Security.TLS
+    username: str | None = None
+    password: SecretStr | None = None
+    folder: str = "INBOX"
 
 
 class Keys(BaseModel):
@@ -185,6 +286,25 @@ class Settings(BaseSettings):
     )
 
     smtp: Smtp = Smtp()
+    oauth: Oauth = Oauth()
+    dkim: Dkim = Dkim()
+    imap: Imap = Imap()
+    backend: Annotated[str, AfterValidator(_check_backend)] = "smtp"
+    """``smtp``, ``sendmail`` or ``sendmail:/path/to/it``, ``folder:DIR``, ``console``."""
+    secret: Annotated[SecretStr, AfterValidator(_check_secret)] | None = None
+    """What tokens and hashes of addresses are made with; without it one is kept in a file beside the database."""
+    on_uncertain: Literal["hold", "resend"] = "hold"
+    """What becomes of a mail of which nobody can know whether it arrived: never sent again, or sent once more."""
+    bounces: _Address | None = Field(default=None, repr=False)
+    """Where mail that cannot be delivered comes back to: a mailbox that takes ``name+anything@``."""
+    ping_url: Annotated[str, AfterValidator(check_url)] | None = Field(default=None, repr=False)
+    """Asked at the start of a run (``/start``), at its end, and with the exit code after a failure."""
+    log: Literal["text", "json"] = "text"
+    """How log lines are written."""
+    metrics_file: Path | None = None
+    """Where each run leaves its figures for Prometheus' textfile collector."""
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Where ``digest serve`` shows them, on this machine only."""
     sender: Annotated[str, AfterValidator(_check_sender)] | None = None
     """``Paperround <digest@example.org>``, or a bare address."""
     database_url: Annotated[str, AfterValidator(_check_database)] = Field(
@@ -205,6 +325,8 @@ class Settings(BaseSettings):
     """Who is told of runs that failed."""
     contact: Annotated[str, AfterValidator(_check_contact)] = DEFAULT_CONTACT
     """What sources are told about who asks: an address or a page of the operator's, if they choose to give one."""
+    catch_up: CatchUp = CatchUp.MERGE
+    """What becomes of editions that were missed."""
     catch_up_days: Annotated[int, Field(ge=1, le=30)] = 3
     """An edition is still sent this many days late."""
     keys: Keys = Keys()
@@ -215,10 +337,25 @@ class Settings(BaseSettings):
     """What compares by meaning in place of words: ``wordllama``, ``model2vec:NAME``, ``sentence-transformers:NAME`` or
     ``openai:https://HOST/v1#MODEL``."""
 
+    @model_validator(mode="after")
+    def _can_sign_in(self) -> Self:
+        if self.smtp.username and not (self.smtp.password or self.oauth.refresh_token):
+            raise ComplaintError(
+                "DIGEST_SMTP__USERNAME is set but DIGEST_SMTP__PASSWORD is not", "set both to sign in, or neither"
+            )
+        return self
+
 
 _SECRETS = (
     "smtp.username",
     "smtp.password",
+    "oauth.refresh_token",
+    "oauth.client_secret",
+    "dkim.key",
+    "imap.username",
+    "imap.password",
+    "secret",
+    "ping_url",
     "database_url",
     *(f"keys.{name}" for name in Keys.model_fields),
     "proxy",
@@ -244,7 +381,7 @@ def load_settings() -> Settings:
         problems.extend(_problem(error) for error in exc.errors(include_url=False))
     except SettingsError as exc:
         # 'error parsing value for field "smtp" from source "EnvSettingsSource"'
-        group = next((name for name in ("keys", "llm") if f'"{name}"' in str(exc)), "smtp")
+        group = next((name for name in ("keys", "llm", "oauth", "dkim", "imap") if f'"{name}"' in str(exc)), "smtp")
         first = next(path for path in _paths(Settings) if path.startswith(f"{group}."))
         hint = f"set {_variable(first)} and so on"
         raise ConfigProblems([ConfigError("this is a group of settings", where=_variable(group), hint=hint)]) from exc
@@ -269,9 +406,9 @@ def environment() -> dict[str, str]:
 
 
 def variables() -> tuple[str, ...]:
-    """Every variable that is read; the browser of ``digest preview --matrix`` is no setting of a run."""
+    """Every variable that is read; ``digest preview --matrix``'s browser and a test's failpoint are no settings."""
     names = [_variable(path) for path in _paths(Settings)]
-    return (*names, *(f"{_variable(path)}_FILE" for path in _SECRETS), "DIGEST_CHROMIUM")
+    return (*names, *(f"{_variable(path)}_FILE" for path in _SECRETS), "DIGEST_CHROMIUM", "DIGEST_FAILPOINT")
 
 
 def unknown_variables(env: Mapping[str, str]) -> tuple[str, ...]:
@@ -326,7 +463,7 @@ def _read_secrets(env: Mapping[str, str], problems: list[ConfigError]) -> dict[s
 
 def _problem(error: ErrorDetails) -> ConfigError:
     path = ".".join(str(part) for part in error["loc"])
-    if path in ("smtp", "llm") and error["type"] == "value_error":
+    if path in ("", "smtp", "llm", "oauth", "dkim") and error["type"] == "value_error":
         complaint = told(error, path)
         return ConfigError(complaint.problem, hint=complaint.hint)
     if path in _SECRETS:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration; revisions are numbered so that an older release can tell that a database is newer."""
 
 
@@ -161,8 +161,12 @@ edition = Table(
     Column("next_try_at", UtcDateTime),
     Column("detail", Text, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    # The run that opened or claimed it last, and how often it was sent again although it may have arrived.
+    Column("run", String),
+    Column("resends", Integer, nullable=False, server_default="0"),
     UniqueConstraint("subscriber_id", "date"),
     Index(None, "state", "id"),
+    Index(None, "run"),
     sqlite_autoincrement=True,
 )
 
@@ -187,6 +191,26 @@ feedback = Table(
     Column("more", Boolean, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     Index(None, "paper_key"),
+)
+
+# What came back of addresses that do not exist, a row for each day; addresses are keyed hashes.
+bounce = Table(
+    "bounce",
+    metadata,
+    Column("address", String, primary_key=True),
+    Column("date", Date, primary_key=True),
+    Column("subscriber_id", String, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+# Addresses that are written to no more, until the operator says otherwise.
+suppression = Table(
+    "suppression",
+    metadata,
+    Column("address", String, primary_key=True),
+    Column("subscriber_id", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
 )
 
 # When each host may be asked next.

@@ -10,8 +10,11 @@ from digest.config.settings import Keys, Settings, environment, load_settings, u
 from digest.errors import ConfigError
 from digest.model import Security
 from digest.render.plan import Answers
+from digest.tokens import Keyring
 
 CANARY = "canary-password-1"
+
+KEYRING = Keyring(b"a secret for tests only")
 
 
 @pytest.fixture(autouse=True)
@@ -129,14 +132,17 @@ def test_where_answers_and_notices_go_is_read(monkeypatch: pytest.MonkeyPatch) -
     assert (settings.mailbox, settings.operator) == ("papers@example.org", "ops@example.org")
     assert "@" not in repr(settings)
     assert settings.broken_template == "builtin"
-    assert build_answers(settings) == Answers("papers@example.org", feedback, "http://localhost:8080/{reader}/off")
-    assert build_answers(Settings.model_construct()) == Answers()
+    answers = build_answers(settings, KEYRING)
+    assert answers == Answers(
+        "papers@example.org", feedback, "http://localhost:8080/{reader}/off", keyring=KEYRING, bounces=""
+    )
+    assert build_answers(Settings.model_construct(), KEYRING) == Answers(keyring=KEYRING)
 
 
 def test_an_address_that_is_put_into_headers_is_written_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIGEST_UNSUBSCRIBE_URL", "https://fórms.example.org/ü?r={reader}&y=[z]")
 
-    answers = build_answers(load_settings())
+    answers = build_answers(load_settings(), KEYRING)
 
     assert answers.unsubscribe_url == "https://xn--frms-qqa.example.org/%C3%BC?r={reader}&y=%5Bz%5D"
 

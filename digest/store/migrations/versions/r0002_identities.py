@@ -117,6 +117,7 @@ def _name_known_papers() -> None:
 
 
 def _announcements() -> None:
+    _free_name("announcement")
     op.create_table(
         "announcement_new",
         sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
@@ -134,10 +135,15 @@ def _announcements() -> None:
     )
     op.drop_table("announcement")
     op.rename_table("announcement_new", "announcement")
+    if _is_postgres():
+        # Rows that bring their numbers along do not move the sequence.
+        op.execute("ALTER SEQUENCE announcement_new_seq_seq RENAME TO announcement_seq_seq")
+        op.execute("SELECT setval('announcement_seq_seq', coalesce(max(seq), 0) + 1, false) FROM announcement")
     op.create_index("ix_announcement_paper_key", "announcement", ["paper_key"])
 
 
 def _sources() -> None:
+    _free_name("source")
     op.create_table(
         "source_new",
         sa.Column("name", sa.String, nullable=False),
@@ -157,3 +163,13 @@ def _sources() -> None:
     )
     op.drop_table("source")
     op.rename_table("source_new", "source")
+
+
+def _free_name(table: str) -> None:
+    """Let another table have the name of this one's key; in PostgreSQL the whole schema shares them."""
+    if _is_postgres():
+        op.drop_constraint(f"pk_{table}", table)
+
+
+def _is_postgres() -> bool:
+    return op.get_context().dialect.name == "postgresql"
