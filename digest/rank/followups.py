@@ -14,6 +14,8 @@ MOST = 20
 """So many papers are followed up in one edition at most; the others wait for the next."""
 
 _KINDS = tuple(FollowUpKind)
+_MOST_KNOWN = 2_000
+_standing: dict[int, tuple[Paper, tuple[FollowUpKind, ...]]] = {}
 _WORK = r"(?:paper|article|preprint|manuscript|submission|work|chapter|abstract|study|draft|note)"
 # What is withdrawn from a conference stays on a preprint server.
 _GONE = r"(?:withdrawn|retracted)\b(?! from (?!(?:arX|bioRx|medRx)iv))"
@@ -52,12 +54,20 @@ def says_withdrawn(text: str) -> bool:
 
 def standing_of(paper: Paper) -> tuple[FollowUpKind, ...]:
     """What there is to tell of a paper by now, in the order of `FollowUpKind`."""
+    # Each reader's edition asks anew of the same few papers.
+    known = _standing.get(id(paper))
+    if known is not None and known[0] is paper:
+        return known[1]
     holds = {
         FollowUpKind.CODE: paper.link(LinkKind.CODE) is not None,
         FollowUpKind.ACCEPTED: bool(paper.venue),
         FollowUpKind.WITHDRAWN: is_withdrawn(paper),
     }
-    return tuple(kind for kind in _KINDS if holds[kind])
+    standing = tuple(kind for kind in _KINDS if holds[kind])
+    if len(_standing) >= _MOST_KNOWN:
+        _standing.clear()
+    _standing[id(paper)] = paper, standing
+    return standing
 
 
 def read_kinds(said: Any) -> tuple[FollowUpKind, ...] | None:

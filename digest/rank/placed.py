@@ -15,8 +15,9 @@ What a place says beside the paper, ready for JSON, each key only where there is
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, TypedDict
 
 from digest.model import (
@@ -47,6 +48,7 @@ AGAIN = ("followup", "updated")
 """Sections that tell what became of papers that were sent."""
 
 _PARTS = tuple(each.name for each in fields(Score))
+_read_parts = attrgetter(*_PARTS)
 _LABELS = frozenset(kind.value for kind in LabelKind)
 _LARGEST = sys.float_info.max
 
@@ -157,20 +159,26 @@ def find_followed(topics: Iterable[TopicMatch]) -> tuple[str, ...]:
 
 
 def _say_match(match: Match) -> dict[str, Any]:
-    said = {
-        "topics": [topic.topic for topic in match.topics],
-        "authors": [*find_followed(match.topics)],
-        "near": {
+    said: dict[str, Any] = {"topics": [topic.topic for topic in match.topics]}
+    fields = {hit.field for topic in match.topics for hit in topic.evidence}
+    if Field.AUTHOR in fields:
+        said["authors"] = [*find_followed(match.topics)]
+    if Field.MEANING in fields:
+        near = {
             topic.topic: nearness
             for topic in match.topics
             for hit in topic.evidence
             if hit.field is Field.MEANING and (nearness := _nearness(hit))
-        },
-        "score": {part: value for part, value in asdict(match.score).items() if value},
-        "labels": [asdict(label) for label in match.labels],
-        "carried": next((label.name for label in match.labels if label.kind is LabelKind.CARRIED), ""),
-    }
-    return {key: value for key, value in said.items() if value} | _say_paper(match.paper)
+        }
+        said |= {"near": near} if near else {}
+    if score := {part: value for part, value in zip(_PARTS, _read_parts(match.score), strict=True) if value}:
+        said["score"] = score
+    if match.labels:
+        said["labels"] = [{"kind": label.kind, "name": label.name, "number": label.number} for label in match.labels]
+        carried = next((label.name for label in match.labels if label.kind is LabelKind.CARRIED), "")
+        said |= {"carried": carried} if carried else {}
+    said["had"] = [*standing_of(match.paper)]
+    return said
 
 
 def _say_paper(paper: Paper) -> dict[str, Any]:

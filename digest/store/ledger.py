@@ -1,33 +1,30 @@
 """The ledger: nothing is sent that is not claimed here first, so that no paper is lost and none is sent twice."""
 
-import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import Engine, Row, Select, and_, func, or_, select, update
 
-from digest.errors import StoreError
-from digest.model import Delivery, DeliveryState, Edition, PaperKey, Placed, Sent, SubscriberId
-from digest.ports import EditionState
-from digest.rank.placed import IN_FULL, SENT, placements
+from digest.errors import TakenOverError
+from digest.failpoints import pass_by
+from digest.model import Delivery, DeliveryState, PaperKey, Placed, Sent, SubscriberId
+from digest.ports import EditionState, Move, Opened, OwedEdition
+from digest.rank.placed import IN_FULL, SENT
+from digest.store.claims import IN_HAND, WAITING, check_move, claim_some, move_all, settle_dead
 from digest.store.database import batches, reading, writing
-from digest.store.places import is_owed
+from digest.store.opening import open_all
+from digest.store.places import delete_places, insert_places, is_accepted, placed_of, sent, sent_of, under_their_names
 from digest.store.rows import aliases_of
 from digest.store.schema import edition as e
 from digest.store.schema import edition_paper as ep
 
 LEASE = timedelta(minutes=20)
 """How long a claim is left alone. More than the 10 minutes a server may take after the final dot (RFC 5321 4.5.3.2.6);
-``mark_dot`` starts it anew."""
+a move to ``dot`` starts it anew."""
 
-_WAITING = (DeliveryState.PENDING, DeliveryState.DEFERRED)
-_IN_HAND = (DeliveryState.CLAIMED, DeliveryState.DOT)
 _HANDLED = (DeliveryState.ACCEPTED, DeliveryState.SKIPPED)
 _CLOSED = (DeliveryState.ACCEPTED, DeliveryState.FAILED, DeliveryState.SUPPRESSED, DeliveryState.UNCERTAIN)
-# Known not to have been sent, so that opening them again can send nothing twice.
-_REOPENABLE = (DeliveryState.SKIPPED, DeliveryState.EXPIRED)
 
 
 class SqlLedger:
@@ -36,36 +33,21 @@ class SqlLedger:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def recover(self, now: datetime) -> Sequence[EditionState]:
-        """Settle what dead runs left; see ``Ledger.recover``."""
+    def recover(self, now: datetime, *, resend: bool = False) -> Sequence[EditionState]:
+        """Settle what dead runs left; see ``Ledger.recover``.
+
+        A delivery with which three runs died one after the other has failed: it is the reason.
+
+        Args:
+            now: The time.
+            resend: Whether one that may have arrived is sent once more; the second time it is uncertain.
+        """
         with writing(self._engine) as connection:
-            connection.execute(
-                update(e)
-                .where(e.c.state == DeliveryState.CLAIMED, e.c.lease_until <= now)
-                .values(
-                    state=DeliveryState.PENDING,
-                    token=None,
-                    lease_until=None,
-                    detail="a run died before the message was handed over",
-                    updated_at=now,
-                )
-            )
-            lost = connection.scalars(
-                update(e)
-                .where(e.c.state == DeliveryState.DOT, e.c.lease_until <= now)
-                .values(
-                    state=DeliveryState.UNCERTAIN,
-                    token=None,
-                    lease_until=None,
-                    detail="a run died between the final dot and the server's reply",
-                    updated_at=now,
-                )
-                .returning(e.c.id)
-            ).all()
+            lost = settle_dead(connection, now, resend=resend)
             return [
-                _edition_state(row)
+                edition_state(row)
                 for ids in batches(lost)
-                for row in connection.execute(_for_people().where(e.c.id.in_(ids)))
+                for row in connection.execute(for_people().where(e.c.id.in_(ids)))
             ]
 
     def expire(self, before: date, now: datetime) -> None:
@@ -73,7 +55,7 @@ class SqlLedger:
         with writing(self._engine) as connection:
             connection.execute(
                 update(e)
-                .where(e.c.state.in_(_WAITING), e.c.date < before)
+                .where(e.c.state.in_(WAITING), e.c.date < before)
                 .values(
                     state=DeliveryState.EXPIRED,
                     next_try_at=None,
@@ -113,273 +95,135 @@ class SqlLedger:
         """Papers of accepted editions.
 
         Those of a delivery in hand are not among them: it may still fail, and an edition composed without its papers
-        would then lose them. ``open_edition`` refuses while one is in hand.
+        would then lose them. ``open_editions`` refuses while one is in hand.
         """
         with reading(self._engine) as connection:
-            return frozenset(PaperKey(row.paper_key) for row in connection.execute(_sent(subscriber)))
+            rows = connection.execute(sent().where(e.c.subscriber_id == subscriber))
+            return frozenset(PaperKey(row.paper_key) for row in rows)
 
     def carried(self, subscriber: SubscriberId) -> Mapping[PaperKey, date]:
         """The papers that the newest edition only named; see ``Ledger.carried``."""
         with reading(self._engine) as connection:
             newest = connection.execute(
                 select(e.c.id, e.c.date)
-                .where(e.c.subscriber_id == subscriber, e.c.state == DeliveryState.ACCEPTED)
+                .where(e.c.subscriber_id == subscriber, is_accepted())
                 .order_by(e.c.date.desc())
                 .limit(1)
             ).one_or_none()
             if newest is None:
                 return {}
-            named = connection.scalars(
-                select(ep.c.paper_key).where(ep.c.edition_id == newest.id, ep.c.section == "rest")
-            ).all()
-            shown = {row.paper_key for row in _sent_of(connection, subscriber, named) if row.section in IN_FULL}
-            return {PaperKey(key): newest.date for key in named if key not in shown}
+            places = select(ep.c.paper_key).where(ep.c.edition_id == newest.id, ep.c.section == "rest")
+            named = [*map(PaperKey, connection.scalars(places))]
+            shown = {row.paper_key for row in sent_of(connection, [subscriber], named) if row.section in IN_FULL}
+            return {key: newest.date for key in named if key not in shown}
 
     def history(self, subscriber: SubscriberId, since: date) -> Sequence[Sent]:
         """Every place in accepted editions; see ``Ledger.history``."""
         places = (
             select(e.c.date, ep)
             .join(e, e.c.id == ep.c.edition_id)
-            .where(e.c.subscriber_id == subscriber, e.c.state == DeliveryState.ACCEPTED, e.c.date >= since)
+            .where(e.c.subscriber_id == subscriber, is_accepted(), e.c.date >= since)
             .order_by(e.c.date, ep.c.position)
         )
         with reading(self._engine) as connection:
-            return [Sent(row.date, _placed(row)) for row in connection.execute(places)]
+            return [Sent(row.date, placed_of(row)) for row in connection.execute(places)]
 
-    def open_edition(self, edition: Edition, *, since_seq: int, through_seq: int, now: datetime) -> bool:
-        """Write an edition and its papers; see ``Ledger.open_edition``."""
-        subscriber = edition.subscriber.id
-        theirs = e.c.subscriber_id == subscriber
+    def open_editions(
+        self, owed: Sequence[OwedEdition], now: datetime, *, run: str, claim: bool = True
+    ) -> Sequence[Opened]:
+        """Write editions and their papers; see ``Ledger.open_editions``."""
         with writing(self._engine) as connection:
-            if connection.scalar(select(e.c.id).where(theirs, e.c.state.in_(_IN_HAND)).limit(1)) is not None:
-                return False
-            known = connection.execute(select(e).where(theirs, e.c.date == edition.date)).one_or_none()
-            if known and (
-                known.state not in _REOPENABLE or (edition.is_empty and known.state == DeliveryState.SKIPPED)
-            ):
-                return False
-            places = _under_their_names(connection, placements(edition))
-            if _repeats(connection, subscriber, places):
-                return False
-            connection.execute(
-                update(e)
-                .where(theirs, e.c.state.in_(_WAITING))
-                .values(
-                    state=DeliveryState.EXPIRED,
-                    next_try_at=None,
-                    detail=f"the edition of {edition.date} carries its papers",
-                    updated_at=now,
-                )
-            )
-            content = {
-                "state": DeliveryState.SKIPPED if edition.is_empty else DeliveryState.PENDING,
-                "since_seq": min(since_seq, known.since_seq) if known else since_seq,
-                "through_seq": max(since_seq, through_seq),
-                "attempts": 0,
-                "detail": "",
-                "updated_at": now,
-            }
-            if known:
-                edition_id = known.id
-                connection.execute(update(e).where(e.c.id == edition_id).values(content))
-            else:
-                edition_id = connection.scalar(
-                    insert(e).values(**content, subscriber_id=subscriber, date=edition.date).returning(e.c.id)
-                )
-            _write_places(connection, edition_id, places)
-            return True
+            opened = open_all(connection, owed, now, run=run, lease_until=now + LEASE if claim else None)
+        pass_by("after_open")
+        return opened
 
-    def claim(self, now: datetime, only: Sequence[SubscriberId] | None = None) -> Delivery | None:
-        """Take one delivery that may be tried now; see ``Ledger.claim``."""
-        may_be_tried = and_(
-            or_(e.c.state == DeliveryState.PENDING, and_(e.c.state == DeliveryState.DEFERRED, e.c.next_try_at <= now)),
-            # All its papers may have turned out to be others that were sent, while a run had it in hand.
-            is_owed(),
-        )
+    def claim(
+        self, now: datetime, *, run: str, only: Sequence[SubscriberId] | None = None, limit: int = 1
+    ) -> Sequence[Delivery]:
+        """Take deliveries that may be tried now; see ``Ledger.claim``."""
         with writing(self._engine) as connection:
-            if only is None:
-                return _claim(connection, may_be_tried, now)
-            for some in batches(only):
-                delivery = _claim(connection, and_(may_be_tried, e.c.subscriber_id.in_(some)), now)
-                if delivery:
-                    return delivery
-            return None
+            claimed = claim_some(connection, now, run=run, lease_until=now + LEASE, only=only, limit=limit)
+        if claimed:
+            pass_by("after_claim")
+        return claimed
 
     def edition_papers(self, delivery: Delivery) -> Sequence[Placed]:
         """The places of an edition, in order."""
         with reading(self._engine) as connection:
             rows = connection.execute(select(ep).where(ep.c.edition_id == delivery.id).order_by(ep.c.position))
-            return [_placed(row) for row in rows]
+            return [placed_of(row) for row in rows]
 
     def rewrite_papers(self, delivery: Delivery, placed: Sequence[Placed], now: datetime) -> None:
         """Put these in place of what the claimed edition holds; see ``Ledger.rewrite_papers``."""
+        is_ours = and_(e.c.id == delivery.id, e.c.token == delivery.token, e.c.state == DeliveryState.CLAIMED)
         with writing(self._engine) as connection:
-            _write(connection, delivery, (DeliveryState.CLAIMED,), updated_at=now)
-            _write_places(connection, delivery.id, _under_their_names(connection, placed))
+            if connection.execute(update(e).where(is_ours).values(updated_at=now)).rowcount != 1:
+                raise TakenOverError(
+                    f"another run took the delivery of {delivery.date} over",
+                    where=delivery.subscriber,
+                    hint="this run was asleep for too long; see digest outbox list for what became of it",
+                )
+            names = under_their_names(placed, aliases_of(connection, {each.paper for each in placed}))
+            delete_places(connection, [delivery.id])
+            insert_places(connection, {delivery.id: names})
 
-    def mark_dot(self, delivery: Delivery, now: datetime) -> None:
-        """Durable before the final dot goes out; see ``Ledger.mark_dot``."""
-        self._write(
-            delivery, (DeliveryState.CLAIMED,), state=DeliveryState.DOT, lease_until=now + LEASE, updated_at=now
-        )
+    def move(self, moves: Sequence[Move]) -> Sequence[bool]:
+        """Write what became of claimed deliveries; see ``Ledger.move``.
 
-    def settle(
-        self,
-        delivery: Delivery,
-        state: DeliveryState,
-        *,
-        detail: str,
-        now: datetime,
-        next_try_at: datetime | None = None,
-    ) -> None:
-        """End this claim; see ``Ledger.settle``."""
-        if state is not DeliveryState.DEFERRED and state not in _CLOSED:
-            raise ValueError(f"a claim cannot end as {state!r}")
-        if (state is DeliveryState.DEFERRED) != (next_try_at is not None):
-            raise ValueError("a deferred delivery, and no other, needs the time of its next try")
-        self._write(
-            delivery,
-            _IN_HAND,
-            state=state,
-            token=None,
-            lease_until=None,
-            next_try_at=next_try_at,
-            detail=detail,
-            updated_at=now,
-        )
+        One that goes to ``uncertain`` with a time for the next try is sent once more: the first time it is ``deferred``
+        until then, and only then uncertain.
+        """
+        for each in moves:
+            check_move(each)
+        with writing(self._engine) as connection:
+            written = move_all(connection, moves, lease=LEASE)
+            pass_by("mid_commit")
+        return written
 
-    def release(self, delivery: Delivery, *, detail: str, now: datetime, next_try_at: datetime | None = None) -> None:
-        """Put a claim back; see ``Ledger.release``."""
-        self._write(
-            delivery,
-            _IN_HAND,
-            state=DeliveryState.DEFERRED if next_try_at else DeliveryState.PENDING,
-            attempts=delivery.attempts - 1,
-            token=None,
-            lease_until=None,
-            next_try_at=next_try_at,
-            detail=detail,
-            updated_at=now,
-        )
+    def tally(self, run: str) -> Mapping[DeliveryState, int]:
+        """How many editions this run opened or claimed last, by state."""
+        counts = select(e.c.state, func.count()).where(e.c.run == run).group_by(e.c.state)
+        with reading(self._engine) as connection:
+            return {DeliveryState(state): number for state, number in connection.execute(counts)}
+
+    def accepted_since(self, moment: datetime) -> int:
+        """How many deliveries were accepted at this moment or later; without those that were only counted as sent."""
+        with reading(self._engine) as connection:
+            accepted = select(func.count()).where(e.c.state == DeliveryState.ACCEPTED, e.c.updated_at >= moment)
+            return connection.scalar(accepted.where(e.c.attempts > 0)) or 0
 
     def waiting(self) -> int:
         """How many deliveries are not settled."""
         with reading(self._engine) as connection:
-            unsettled = select(func.count()).where(e.c.state.in_((*_WAITING, *_IN_HAND)))
+            unsettled = select(func.count()).where(e.c.state.in_((*WAITING, *IN_HAND)))
             return connection.scalar(unsettled) or 0
 
     def editions(self, subscriber: SubscriberId | None = None, limit: int = 100) -> Sequence[EditionState]:
         """Ledger rows, newest first."""
-        rows = _for_people().order_by(e.c.date.desc(), e.c.id.desc()).limit(limit)
-        if subscriber is not None:
-            rows = rows.where(e.c.subscriber_id == subscriber)
         with reading(self._engine) as connection:
-            return [_edition_state(row) for row in connection.execute(rows)]
+            return [edition_state(row) for row in connection.execute(newest(subscriber, limit))]
 
-    def _write(self, delivery: Delivery, states: tuple[DeliveryState, ...], **values: Any) -> None:
-        with writing(self._engine) as connection:
-            _write(connection, delivery, states, **values)
-
-
-def _write(connection: Connection, delivery: Delivery, states: tuple[DeliveryState, ...], **values: Any) -> None:
-    written = connection.execute(
-        update(e).where(e.c.id == delivery.id, e.c.token == delivery.token, e.c.state.in_(states)).values(values)
-    )
-    if written.rowcount != 1:
-        raise StoreError(
-            f"another run took the delivery of {delivery.date} over",
-            where=delivery.subscriber,
-            hint="this run was asleep for too long; see digest status for what became of it",
-        )
+    def recent(self, since: date) -> Sequence[EditionState]:
+        """Everyone's rows since this date, and those that are not settled."""
+        rows = for_people().where(or_(e.c.date >= since, e.c.state.in_((*WAITING, *IN_HAND))))
+        with reading(self._engine) as connection:
+            return [edition_state(row) for row in connection.execute(rows)]
 
 
-def _claim(connection: Connection, wanted: ColumnElement[bool], now: datetime) -> Delivery | None:
-    first = select(e.c.id).where(wanted).order_by(e.c.id).limit(1).scalar_subquery()
-    row = connection.execute(
-        update(e)
-        .where(e.c.id == first, e.c.state.in_(_WAITING))
-        .values(
-            state=DeliveryState.CLAIMED,
-            token=secrets.token_hex(16),
-            lease_until=now + LEASE,
-            next_try_at=None,
-            attempts=e.c.attempts + 1,
-            updated_at=now,
-        )
-        .returning(e.c.id, e.c.subscriber_id, e.c.date, e.c.token, e.c.attempts)
-    ).one_or_none()
-    if row is None:
-        return None
-    return Delivery(
-        id=row.id, subscriber=SubscriberId(row.subscriber_id), date=row.date, token=row.token, attempts=row.attempts
-    )
+def newest(subscriber: SubscriberId | None, limit: int) -> Select[Any]:
+    """So many rows as `for_people`, of this subscriber or of all, newest first."""
+    rows = for_people().order_by(e.c.date.desc(), e.c.id.desc()).limit(limit)
+    return rows if subscriber is None else rows.where(e.c.subscriber_id == subscriber)
 
 
-def _under_their_names(connection: Connection, places: Sequence[Placed]) -> list[Placed]:
-    """The places of an edition under the names that papers have by now, each paper at its first: another run may have
-    united some.
-    """
-    aliases = aliases_of(connection, {placed.paper for placed in places})
-    first: dict[PaperKey, Placed] = {}
-    for placed in places:
-        key = aliases.get(placed.paper, placed.paper)
-        first.setdefault(key, replace(placed, paper=key))
-    return [*first.values()]
-
-
-def _write_places(connection: Connection, edition_id: int, places: Sequence[Placed]) -> None:
-    """Put these in place of what the edition holds."""
-    connection.execute(ep.delete().where(ep.c.edition_id == edition_id))
-    rows = [
-        {
-            "edition_id": edition_id,
-            "position": position,
-            "section": placed.section,
-            "paper_key": placed.paper,
-            "why": dict(placed.why),
-        }
-        for position, placed in enumerate(places)
-    ]
-    if rows:
-        connection.execute(insert(ep), rows)
-
-
-def _repeats(connection: Connection, subscriber: SubscriberId, places: Sequence[Placed]) -> bool:
-    """Whether any of them was sent, other than by its name only where it is carried over."""
-    sent = _sent_of(connection, subscriber, [placed.paper for placed in places if placed.section in SENT])
-    named = {row.paper_key for row in sent}
-    shown = {row.paper_key for row in sent if row.section in IN_FULL}
-    return any(
-        placed.paper in (shown if placed.section == "matched" and placed.why.get("carried") else named)
-        for placed in places
-        if placed.section in SENT
-    )
-
-
-def _sent_of(connection: Connection, subscriber: SubscriberId, keys: Sequence[str]) -> list[Row[Any]]:
-    """The places in which any of these papers were sent."""
-    sent = _sent(subscriber)
-    return [row for some in batches(keys) for row in connection.execute(sent.where(ep.c.paper_key.in_(some)))]
-
-
-def _placed(row: Row[Any]) -> Placed:
-    return Placed(row.section, PaperKey(row.paper_key), row.why)
-
-
-def _sent(subscriber: SubscriberId) -> Select[Any]:
-    return (
-        select(ep.c.paper_key, ep.c.section)
-        .join(e, e.c.id == ep.c.edition_id)
-        .where(e.c.subscriber_id == subscriber, e.c.state == DeliveryState.ACCEPTED, ep.c.section.in_(SENT))
-    )
-
-
-def _for_people() -> Select[Any]:
+def for_people() -> Select[Any]:
+    """Rows of the ledger, each with the number of papers for which it is sent."""
     papers = select(func.count()).where(ep.c.edition_id == e.c.id, ep.c.section.in_(SENT)).scalar_subquery()
     return select(e, papers.label("papers"))
 
 
-def _edition_state(row: Row[Any]) -> EditionState:
+def edition_state(row: Row[Any]) -> EditionState:
+    """What such a row says."""
     return EditionState(
         subscriber=SubscriberId(row.subscriber_id),
         date=row.date,

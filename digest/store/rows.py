@@ -46,8 +46,20 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
         if translate:
             values = [*map(cache(translate), values)]  # most of them repeat
         cells.append(values)
-    statement = insert(table).compile(dialect=dialect, column_keys=[column.name for column in columns])
-    connection.exec_driver_sql(str(statement), list(zip(*cells, strict=True)))
+    insert_lines(connection, table, [column.name for column in columns], [*zip(*cells, strict=True)])
+
+
+def insert_lines(
+    connection: Connection, table: Table, columns: Sequence[str], lines: Sequence[tuple[object, ...]]
+) -> None:
+    """Insert many rows of values as the driver takes them: times and JSON are already written out."""
+    if not lines:
+        return
+    statement = insert(table).compile(dialect=connection.dialect, column_keys=list(columns))
+    if statement.positional:
+        connection.exec_driver_sql(str(statement), [*lines])
+    else:
+        connection.exec_driver_sql(str(statement), [dict(zip(columns, line, strict=True)) for line in lines])
 
 
 def paper_row(paper: Paper) -> dict[str, Hashable]:

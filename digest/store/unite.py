@@ -7,6 +7,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, or_,
 
 from digest.model import DeliveryState, PaperKey
 from digest.rank.placed import AGAIN, IN_FULL, SENT
+from digest.store.claims import IN_HAND, WAITING
 from digest.store.database import batches
 from digest.store.places import is_owed
 from digest.store.schema import alias as al
@@ -17,9 +18,6 @@ from digest.store.schema import feedback as f
 from digest.store.schema import observation as o
 from digest.store.schema import paper as p
 from digest.store.schema import wording as w
-
-_WAITING = (DeliveryState.PENDING, DeliveryState.DEFERRED)
-_OPEN = (*_WAITING, DeliveryState.CLAIMED, DeliveryState.DOT)
 
 
 def move_papers(connection: Connection, moves: Sequence[tuple[PaperKey, PaperKey]], now: datetime) -> None:
@@ -95,7 +93,7 @@ def _take_back(connection: Connection, keys: Sequence[PaperKey], now: datetime) 
     )
     places = select(ep.c.edition_id, ep.c.position).join(e, e.c.id == ep.c.edition_id)
     # What became of it is news still.
-    may_go = and_(ep.c.paper_key.in_(keys), ep.c.section.not_in(AGAIN), e.c.state.in_(_OPEN))
+    may_go = and_(ep.c.paper_key.in_(keys), ep.c.section.not_in(AGAIN), e.c.state.in_((*WAITING, *IN_HAND)))
     taken = connection.execute(places.where(may_go, was_sent)).all()
     if not taken:
         return
@@ -105,7 +103,7 @@ def _take_back(connection: Connection, keys: Sequence[PaperKey], now: datetime) 
     # One that a run has in hand is that run's; if it comes back empty, `Ledger.claim` lets it lie.
     connection.execute(
         update(e)
-        .where(e.c.id == bindparam("the_edition"), e.c.state.in_(_WAITING), ~is_owed())
+        .where(e.c.id == bindparam("the_edition"), e.c.state.in_(WAITING), ~is_owed())
         .values(
             state=DeliveryState.SKIPPED,
             next_try_at=None,

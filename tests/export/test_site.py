@@ -17,6 +17,7 @@ from digest.store.ledger import SqlLedger
 from digest.store.papers import Papers
 from tests.builders import NOW, a_match, a_paper, a_subscriber, an_entry
 from tests.export.archives import FOLDERS, FRIDAY, a_private_archive, an_archive, private_edition
+from tests.store.ledgers import claimed, move, open_edition
 
 ADA = SubscriberId("ada")
 PRIVATE = re.compile(rb"canary|Chatham|07:31|31\.2|17\.5|0\.83|\b77\b|first paper|this month", re.IGNORECASE)
@@ -24,11 +25,10 @@ PRIVATE = re.compile(rb"canary|Chatham|07:31|31\.2|17\.5|0\.83|\b77\b|first pape
 
 def send(engine: Engine, edition: Edition, state: DeliveryState) -> None:
     ledger = SqlLedger(engine)
-    assert ledger.open_edition(edition, since_seq=0, through_seq=9, now=NOW)
-    delivery = ledger.claim(NOW)
-    assert delivery
-    ledger.mark_dot(delivery, NOW)
-    ledger.settle(delivery, state, detail="250 ok", now=NOW)
+    assert open_edition(ledger, edition, through_seq=9)
+    delivery = claimed(ledger)
+    assert move(ledger, delivery, DeliveryState.DOT)
+    assert move(ledger, delivery, state, detail="250 ok")
 
 
 def test_accepted_editions_are_read_back_without_what_is_private(tmp_path: Path) -> None:
