@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from digest.errors import UnreachableError
@@ -17,24 +18,25 @@ class FolderBackend:
     Files are named after the Message-ID, so that the same edition written again replaces itself.
     """
 
+    room = 1
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def deliver(self, message: Message, before_dot: Callable[[], None]) -> Receipt:
+    async def deliver(self, message: Message, before_dot: Callable[[], Awaitable[None]]) -> Receipt:
         """Write one message; its ``.eml`` appears whole, and last."""
         name = _file_name(message.message_id)
         contents = {".txt": message.text.encode(), ".html": message.html.encode(), ".eml": message.raw}
-        written = {self._folder / f".{name}{ending}.part": self._folder / f"{name}{ending}" for ending in contents}
+        parts = {self._folder / f".{name}{ending}.part": content for ending, content in contents.items()}
         try:
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                for part, content in zip(written, contents.values(), strict=True):
-                    _write_durably(part, content)
-                before_dot()
-                for part, path in written.items():
-                    part.replace(path)
+                _write_durably(self._folder, parts)
+                await before_dot()
+                for ending, part in zip(contents, parts, strict=True):
+                    part.replace(self._folder / f"{name}{ending}")
+                _sync(self._folder)
             finally:
-                for part in written:
+                for part in parts:
                     part.unlink(missing_ok=True)
         except OSError as exc:
             raise UnreachableError(
@@ -44,7 +46,7 @@ class FolderBackend:
             ) from exc
         return Receipt(250, f"written to {name}.eml")
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Nothing is held open."""
 
 
@@ -53,8 +55,21 @@ def _file_name(message_id: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", local)[:_NAME_CHARS].strip("-") or "message"
 
 
-def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def _write_durably(folder: Path, contents: Mapping[Path, bytes]) -> None:
+    """Only for ourselves: addresses and tokens are in it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path, content in contents.items():
+        with open(path, "wb", opener=partial(os.open, mode=0o600)) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Make new names in a folder durable, where folders can be opened."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

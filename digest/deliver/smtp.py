@@ -1,16 +1,26 @@
-"""Sends over SMTP: one connection for many messages, and every reply turned into who must act."""
+"""Sends over SMTP: a few connections for many messages, one round trip for each, and every reply turned into who must
+act.
 
+With PIPELINING (RFC 2920) the end of one message goes out together with the envelope of the next, so a connection is
+kept busy by two messages at a time.
+"""
+
+import asyncio
+import math
 import re
-import socket
 import ssl
-from base64 import b64encode
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Awaitable, Callable
+from copy import copy
+from typing import cast
 
-from digest.deliver.session import Reply, Session
+import numpy as np
+
+from digest.deliver.account import SmtpSettings
+from digest.deliver.connection import Connection
+from digest.deliver.replies import Reply, Step, judge
+from digest.deliver.sign_in import make_tls_context, open_connection
 from digest.errors import (
-    ConfigError,
     DeliverError,
     PermanentDeliverError,
     SmtpRefusedError,
@@ -18,78 +28,70 @@ from digest.errors import (
     UncertainDeliverError,
     UnreachableError,
 )
+from digest.failpoints import pass_by
 from digest.model import Message, Receipt, Security
 from digest.text.masking import mask_addresses
 
-_WRONG_PORT = "port 465 wants DIGEST_SMTP__SECURITY=tls, port 587 wants starttls"
-_SENDER = "the server judges the sender, not this reader: check DIGEST_SENDER, and SPF, DKIM and DMARC of its domain"
+__all__ = ["SmtpBackend", "SmtpSettings"]
 
-# Replies that say the same to every recipient.
-_SIGN_IN_CODES = (530, 534, 535, 538)
 _ENVELOPE = re.compile(r"[!-;=?-~]+@[!-;=?-~]+")
-_SENDING_LIMIT = "5.4.5"
-_TOO_BIG = ("5.3.4", "5.2.3")
+_WAITING = 3
+"""Messages for each connection: one whose end is on its way, one whose envelope is, one that is being made."""
+_PATIENCE = 100
+"""After a connection too many was refused, so many messages go out before another one is tried."""
+_QUIT_S = 5
+_CR, _LF, _DOT = b"\r\n."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmtpSettings:
-    """How to reach the server.
+class _Job:
+    """One message on its way."""
 
-    Raises:
-        ConfigError: Without TLS to another machine.
-    """
+    __slots__ = ("before_dot", "body", "is_sent", "recipient", "sender", "verdict")
 
-    host: str
-    port: int
-    security: Security
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    timeout_s: float = 60
-    """For each step; the reply to the final dot has its own."""
-    dot_timeout_s: float = 600
-    """RFC 5321 section 4.5.3.2.6: giving up sooner makes duplicates."""
+    def __init__(self, sender: str, recipient: str, body: bytes, before_dot: Callable[[], Awaitable[None]]) -> None:
+        self.sender = sender
+        self.recipient = recipient
+        self.body = body
+        self.before_dot = before_dot
+        self.is_sent = False
+        """Whether the final dot has gone out."""
+        self.verdict: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
 
-    def __post_init__(self) -> None:
-        if not self.security.permits(self.host):
-            raise ConfigError(
-                f"security 'none' would send mail and password in the clear to {self.host!r}",
-                where="DIGEST_SMTP__SECURITY",
-                hint="use starttls or tls; none is for a server on this machine",
-            )
+    def fail(self, exc: BaseException) -> None:
+        if not self.verdict.done():
+            self.verdict.set_exception(exc)
 
 
 class SmtpBackend:
-    """A ``Backend`` that talks to one SMTP server."""
+    """A ``Backend`` that talks to one SMTP or LMTP server."""
 
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
-        self._where = f"{settings.host}:{settings.port}"
-        self._session: Session | None = None
-        self._in_transaction = False
+        self._pool: _Pool | None = None
 
-    def deliver(self, message: Message, before_dot: Callable[[], None]) -> Receipt:
+    @property
+    def room(self) -> int:
+        """See ``Backend.room``."""
+        return _WAITING * self._settings.connections
+
+    async def deliver(self, message: Message, before_dot: Callable[[], Awaitable[None]]) -> Receipt:
         """Hand over one message; see ``Backend.deliver``."""
         sender = _envelope(message.sender, SmtpRefusedError)
         recipient = _envelope(message.recipient, PermanentDeliverError)
-        body = _on_the_wire(message.raw)
-        session = self._kept_session()
-        if session:
-            try:
-                self._announce(session, sender, recipient, len(body))
-            except OSError:
-                # Servers close connections after some time or some messages; nothing was handed over yet.
-                self._drop()
-                session = None
-        if not session:
-            session = self._connect()
-            try:
-                self._announce(session, sender, recipient, len(body))
-            except OSError as exc:
-                self._drop()
-                raise self._error(TemporaryDeliverError, f"the connection broke ({_said(exc)})") from exc
-        return self._hand_over(session, body, before_dot)
+        job = _Job(sender, recipient, _on_the_wire(message.raw), before_dot)
+        if self._pool is None or self._pool.loop is not asyncio.get_running_loop():
+            self._pool = _Pool(self._settings)
+        self._pool.put(job)
+        try:
+            return await job.verdict
+        except asyncio.CancelledError:
+            # Cancelled before the dot, the message is not completed any more.
+            if job.is_sent:
+                problem = "given up before the server replied to the whole message"
+                raise UncertainDeliverError(problem, where=self._settings.where) from None
+            raise
 
-    def check(self) -> str:
+    async def check(self) -> str:
         """Connect, encrypt and sign in, but send nothing.
 
         Returns:
@@ -98,240 +100,283 @@ class SmtpBackend:
         Raises:
             DeliverError: One of these steps failed.
         """
-        session = self._connect()
-        protection = session.protection
+        settings = self._settings
+        connection = await open_connection(settings, _tls_context(settings))
         try:
-            reply = session.ask("NOOP")
+            connection.write(b"NOOP\r\n")
+            reply = await connection.reply(settings.timeout_s)
             if reply.code != 250:
-                raise self._error(UnreachableError, f"the server does not work ({reply})", code=reply.code)
+                raise UnreachableError(
+                    f"the server does not work ({reply})",
+                    where=settings.where,
+                    code=reply.code,
+                    enhanced=reply.enhanced,
+                )
         except OSError as exc:
-            raise self._error(UnreachableError, f"the connection broke ({_said(exc)})") from exc
+            raise UnreachableError(f"the connection broke ({_said(exc)})", where=settings.where) from exc
         finally:
-            self.close()
-        return protection
+            await connection.quit(min(_QUIT_S, settings.timeout_s))
+        return connection.protection
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Say good-bye and hang up; what the server answers to that changes nothing."""
-        if self._session:
-            self._session.timeout = min(5, self._settings.timeout_s)
-            with suppress(OSError):
-                self._session.docmd("QUIT")
-        self._drop()
+        pool, self._pool = self._pool, None
+        if pool and pool.loop is asyncio.get_running_loop():
+            await pool.close()
 
-    def _kept_session(self) -> Session | None:
-        session = self._session
-        if session is None:
-            return None
+
+class _Pool:
+    """The connections of one event loop, and the messages that wait for them.
+
+    A lane is a task that has at most one connection and delivers one message after the other over it; without a message
+    to deliver it ends, and its connection is kept for the next one.
+    """
+
+    def __init__(self, settings: SmtpSettings) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._tls = _tls_context(settings)
+        self._waiting: deque[_Job] = deque()
+        self._idle: list[Connection] = []
+        self._lanes: set[asyncio.Task[None]] = set()
+        self._starting = 0
+        """Lanes that have not yet taken a message."""
+        self._allowed = 1
+        self._accepted = 0
+        self._grows_from: float = 0
+        self._refused: DeliverError | None = None
+        """Why we cannot sign in; it is not tried again, as that could lock the account."""
+
+    def put(self, job: _Job) -> None:
+        """Deliver it as soon as there is room."""
+        if self._refused:
+            job.fail(copy(self._refused))
+            return
+        self._waiting.append(job)
+        self._staff()
+
+    async def close(self) -> None:
+        """Hang up everywhere; messages that are still under way are not completed."""
+        lanes = tuple(self._lanes)
+        for lane in lanes:
+            lane.cancel()
+        await asyncio.gather(*lanes, return_exceptions=True)
+        pass_by("before_quit")
+        limit_s = min(_QUIT_S, self._settings.timeout_s)
+        await asyncio.gather(*(connection.quit(limit_s) for connection in self._idle), return_exceptions=True)
+        self._idle = []
+
+    def _staff(self) -> None:
+        """Open a lane if something waits for one."""
+        if len(self._waiting) > self._starting and len(self._lanes) < self._allowed:
+            self._starting += 1
+            lane = self.loop.create_task(self._work())
+            self._lanes.add(lane)
+            lane.add_done_callback(self._end)
+
+    def _end(self, lane: asyncio.Task[None]) -> None:
+        self._lanes.discard(lane)
+        if lane.cancelled():
+            self._give_up(TemporaryDeliverError("delivery was stopped", where=self._settings.where))
+        else:
+            self._staff()
+
+    async def _work(self) -> None:
+        """Deliver what waits until nothing does."""
+        job: _Job | None = None
+        connection: Connection | None = None
         try:
-            if session.is_quiet() and (not self._in_transaction or session.ask("RSET").code == 250):
-                self._in_transaction = False
-                return session
-        except OSError:
-            pass
-        self._drop()
+            connection = await self._kept()
+            self._starting -= 1
+            job = self._next(connection)
+            while job:
+                if connection is None:
+                    connection = await open_connection(self._settings, self._tls)
+                    pass_by("after_connect")
+                if self._fits(connection, job):
+                    job, connection = await self._transact(connection, job)
+                else:
+                    job = self._next(connection)
+        except DeliverError as exc:
+            assert job
+            self._lose_lane(job, exc)
+        except BaseException as exc:
+            self._stop_lane(job, connection, exc)
+            if not isinstance(exc, Exception):
+                raise
+        else:
+            if connection:
+                self._idle.append(connection)
+
+    async def _transact(self, connection: Connection, job: _Job) -> tuple[_Job | None, Connection | None]:
+        """Deliver one message, whose envelope may have gone out already.
+
+        Returns:
+            The next message, and the connection unless it is lost.
+        """
+        settings = self._settings
+        is_said, connection.announced = connection.announced is job, None
+        try:
+            commands = connection.commands(job.sender, job.recipient, len(job.body))
+            refusal = await connection.announce(commands, settings.timeout_s, is_said=is_said)
+        except OSError as exc:
+            connection.abort()
+            if connection.is_used:
+                # Servers close connections after some time or some messages; nothing was handed over yet.
+                return job, None
+            job.fail(self._broken(job, f"the connection broke ({_said(exc)})"))
+            return self._next(None), None
+        was_used, connection.is_used = connection.is_used, True
+        if refusal:
+            if refusal.reply.code != 421:
+                job.fail(self._refusal(refusal.step, refusal.reply))
+                return self._next(connection), connection
+            connection.abort()
+            if was_used:
+                return job, None
+            job.fail(self._refusal(refusal.step, refusal.reply))
+            return self._next(None), None
+        pass_by("after_envelope")
+        if not await self._hand_over(connection, job):
+            connection.abort()
+            return self._next(None), None
+        return await self._end_message(connection, job)
+
+    async def _hand_over(self, connection: Connection, job: _Job) -> bool:
+        """Send all but the end of a message, while the ledger writes; false if the connection is to be dropped."""
+        if job.verdict.done():
+            return False
+        try:
+            connection.write(job.body)
+            pass_by("mid_body")
+            try:
+                await job.before_dot()
+            except Exception as exc:  # noqa: BLE001  whatever it is, it belongs to whoever gave us the message
+                job.fail(exc)
+                return False
+            await connection.flush(self._settings.timeout_s)
+            if connection.is_quiet:
+                return not job.verdict.done()
+            # The server hung up or replied before the final dot: known not to be accepted, as it was not sent.
+            job.fail(self._refusal("message", await connection.reply(self._settings.timeout_s)))
+        except OSError as exc:
+            job.fail(self._broken(job, f"the connection broke inside the message ({_said(exc)})"))
+        return False
+
+    async def _end_message(self, connection: Connection, job: _Job) -> tuple[_Job | None, Connection | None]:
+        """Send the final dot, and with it the envelope of the next message; then wait for the verdict."""
+        following = self._next(connection) if connection.pipelining else None
+        try:
+            job.is_sent = True
+            if following:
+                connection.announced = following
+                commands = connection.commands(following.sender, following.recipient, len(following.body))
+                connection.write(b"".join((b".\r\n", *commands)))
+            else:
+                connection.write(b".\r\n")
+            pass_by("after_dot")
+            reply = await connection.reply(self._settings.dot_timeout_s)
+        except OSError as exc:
+            connection.abort()
+            job.fail(self._broken(job, f"the connection broke after the whole message was sent ({_said(exc)})"))
+            return following or self._next(None), None
+        connection.end_transaction()
+        kept: Connection | None = connection
+        if reply.code == 250:
+            if not job.verdict.done():
+                job.verdict.set_result(Receipt(reply.code, reply.text))
+            self._accepted += 1
+            if self._accepted >= self._grows_from and self._allowed < self._settings.connections:
+                self._allowed += 1
+            self._staff()
+        elif reply.code < 400:
+            kept = None
+            job.fail(self._broken(job, f"the reply to the message makes no sense ({reply})"))
+        else:
+            kept = None if reply.code == 421 else connection
+            job.fail(self._refusal("message", reply))
+        if kept is None:
+            connection.abort()
+        return following or self._next(kept), kept
+
+    async def _kept(self) -> Connection | None:
+        """A connection from before that is still good."""
+        while self._idle:
+            connection = self._idle.pop()
+            try:
+                # Twice, so that what has arrived is read first.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                self._idle.append(connection)
+                raise
+            if connection.is_quiet:
+                return connection
+            connection.abort()
         return None
 
-    def _announce(self, session: Session, sender: str, recipient: str, size_bytes: int) -> None:
-        """Say for whom the message is, up to the server's go-ahead for its content.
+    def _lose_lane(self, job: _Job, exc: DeliverError) -> None:
+        """A connection could not be had: the others go on, and if there are none, nothing does."""
+        self._lanes.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+        others = len(self._lanes) + len(self._idle)
+        is_refused = isinstance(exc, SmtpRefusedError)
+        if others:
+            self._waiting.appendleft(job)
+            self._allowed = others
+            self._grows_from = math.inf if is_refused else self._accepted + _PATIENCE
+            return
+        if is_refused:
+            self._refused = exc
+        job.fail(exc)
+        self._give_up(exc)
 
-        Raises:
-            OSError: The connection is lost; the server has nothing of the message.
-            DeliverError: The server said no.
-        """
-        option = ""
-        if session.has_extn("size"):
-            limit = session.esmtp_features["size"].strip()
-            if limit.isdecimal() and 0 < int(limit) < size_bytes:
-                raise self._error(
-                    PermanentDeliverError, f"the message has {size_bytes} bytes, and the server takes at most {limit}"
-                )
-            option = f" SIZE={size_bytes}"
-        self._in_transaction = True
-        steps = (
-            ("sender", "MAIL", f"FROM:<{sender}>{option}", (250,)),
-            ("recipient", "RCPT", f"TO:<{recipient}>", (250, 251, 252)),
-            ("message", "DATA", "", (354,)),
+    def _stop_lane(self, job: _Job | None, connection: Connection | None, exc: BaseException) -> None:
+        """The event loop ends, or we made a mistake."""
+        if connection:
+            connection.abort()
+            if isinstance(connection.announced, _Job):
+                self._waiting.appendleft(connection.announced)
+        if job:
+            job.fail(exc if isinstance(exc, Exception) else self._broken(job, "delivery was stopped"))
+
+    def _give_up(self, exc: DeliverError) -> None:
+        while self._waiting:
+            self._waiting.popleft().fail(copy(exc))
+
+    def _next(self, connection: Connection | None) -> _Job | None:
+        """The first message that waits, if the server takes it by its size; nobody waits for a cancelled one."""
+        while self._waiting:
+            job = self._waiting.popleft()
+            if not job.verdict.done() and (connection is None or self._fits(connection, job)):
+                return job
+        return None
+
+    def _fits(self, connection: Connection, job: _Job) -> bool:
+        """Whether the server takes a message of this size; if not, it has failed."""
+        limit = connection.size_limit
+        if limit is None or len(job.body) <= limit:
+            return True
+        problem = f"the message has {len(job.body)} bytes, and the server takes at most {limit}"
+        job.fail(PermanentDeliverError(problem, where=self._settings.where))
+        return False
+
+    def _refusal(self, step: Step, reply: Reply) -> DeliverError:
+        kind, hint = judge(step, reply)
+        return kind(
+            f"{step} refused ({reply})",
+            where=self._settings.where,
+            hint=hint,
+            code=reply.code,
+            enhanced=reply.enhanced,
         )
-        for what, command, argument, wanted in steps:
-            reply = session.ask(command, argument)
-            if reply.code == 421:
-                raise ConnectionResetError(str(reply))
-            if reply.code not in wanted:
-                raise self._refusal(what, reply)
 
-    def _hand_over(self, session: Session, body: bytes, before_dot: Callable[[], None]) -> Receipt:
-        try:
-            session.send_bytes(body)
-        except OSError as exc:
-            self._drop()
-            raise self._error(TemporaryDeliverError, f"the connection broke inside the message ({_said(exc)})") from exc
-        try:
-            before_dot()
-        except BaseException:
-            self._drop()
-            raise
-        if not session.is_quiet():
-            raise self._early_end(session)
-        try:
-            session.send_bytes(b".\r\n")
-            reply = session.read_reply(self._settings.dot_timeout_s)
-        except OSError as exc:
-            self._drop()
-            raise self._error(
-                UncertainDeliverError, f"the connection broke after the whole message was sent ({_said(exc)})"
-            ) from exc
-        self._in_transaction = False
-        if reply.code == 250:
-            return Receipt(reply.code, reply.text)
-        if reply.code < 400:
-            self._drop()
-            raise self._error(UncertainDeliverError, f"the reply to the message makes no sense ({reply})")
-        raise self._refusal("message", reply)
-
-    def _early_end(self, session: Session) -> DeliverError:
-        """Why the server hung up or replied before the final dot: known not to be accepted, as it was not sent."""
-        try:
-            reply = session.read_reply(self._settings.timeout_s)
-        except OSError as exc:
-            return self._error(TemporaryDeliverError, f"the connection broke inside the message ({_said(exc)})")
-        finally:
-            self._drop()
-        return self._refusal("message", reply)
-
-    def _refusal(self, what: str, reply: Reply) -> DeliverError:
-        """Who must act on a reply that says no to the ``sender``, the ``recipient`` or the ``message``."""
-        problem = f"{what} refused ({reply})"
-        enhanced = reply.text.partition(" ")[0]
-        if reply.code in _SIGN_IN_CODES:
-            hint = "the server wants a sign-in first: set DIGEST_SMTP__USERNAME and DIGEST_SMTP__PASSWORD"
-            return self._error(SmtpRefusedError, problem, code=reply.code, hint=hint)
-        if enhanced == _SENDING_LIMIT:
-            hint = "the provider's sending limit is reached; the rest goes out when it lets us send again"
-            return self._error(SmtpRefusedError, problem, code=reply.code, hint=hint)
-        if reply.code < 500:
-            if reply.code < 400 or reply.code == 421:
-                self._drop()
-            return self._error(TemporaryDeliverError, problem, code=reply.code)
-        if what == "sender" and reply.code != 552 and enhanced not in _TOO_BIG:
-            return self._error(SmtpRefusedError, problem, code=reply.code, hint=_SENDER)
-        hint = _SENDER if enhanced.startswith("5.7.") else ""
-        return self._error(PermanentDeliverError, problem, code=reply.code, hint=hint)
-
-    def _connect(self) -> Session:
-        settings = self._settings
-        try:
-            sock = socket.create_connection((settings.host, settings.port), settings.timeout_s)
-        except (OSError, UnicodeError) as exc:
-            said = _said(exc) if isinstance(exc, OSError) else "this is no name of a host"
-            raise self._error(
-                UnreachableError, f"cannot connect ({said})", hint="every message waits for the next run"
-            ) from exc
-        # Without it every message over TLS waits 40 ms for Nagle's algorithm and the delayed acknowledgement.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        session = Session(sock, settings.timeout_s)
-        try:
-            self._greet(session)
-            self._sign_in(session)
-        except ssl.SSLError as exc:
-            session.drop()
-            raise self._tls_error(exc) from exc
-        except OSError as exc:
-            session.drop()
-            hint = _WRONG_PORT if isinstance(exc, TimeoutError) else ""
-            raise self._error(UnreachableError, f"the server does not work ({_said(exc)})", hint=hint) from exc
-        except DeliverError:
-            session.drop()
-            raise
-        self._session, self._in_transaction = session, False
-        return session
-
-    def _greet(self, session: Session) -> None:
-        """Exchange names, inside TLS unless the server is on this machine."""
-        settings = self._settings
-        if settings.security is Security.TLS:
-            session.encrypt(_tls_context(), settings.host)
-        self._expect(session.read_reply(settings.timeout_s), 220)
-        self._say_hello(session)
-        if settings.security is not Security.STARTTLS:
-            return
-        no_tls = "the password was not sent; " + _WRONG_PORT
-        if not session.has_extn("starttls"):
-            raise self._error(SmtpRefusedError, "the server does not offer STARTTLS", hint=no_tls)
-        reply = session.ask("STARTTLS")
-        # What comes along with the reply could be a stranger's, and would be read as if it had come through TLS.
-        if reply.code != 220 or not session.is_quiet():
-            raise self._error(SmtpRefusedError, f"STARTTLS failed ({reply})", code=reply.code, hint=no_tls)
-        session.encrypt(_tls_context(), settings.host)
-        self._say_hello(session)
-
-    def _say_hello(self, session: Session) -> None:
-        code, text = session.ehlo()
-        if 500 <= code < 600:
-            code, text = session.helo()
-        self._expect(session.shown(code, text), 250)
-
-    def _expect(self, reply: Reply, code: int) -> None:
-        if reply.code != code:
-            kind = SmtpRefusedError if reply.code >= 500 else UnreachableError
-            raise self._error(kind, f"the server turns us away ({reply})", code=reply.code)
-
-    def _sign_in(self, session: Session) -> None:
-        """Sign in, with one attempt only: more would lock the account."""
-        username, password = self._settings.username, self._settings.password or ""
-        if not username:
-            return
-        offered = session.esmtp_features.get("auth", "").upper().split()
-        if "PLAIN" in offered:
-            reply = session.ask("AUTH", f"PLAIN {_base64(f'{chr(0)}{username}{chr(0)}{password}')}")
-        elif "LOGIN" in offered:
-            reply = session.ask("AUTH", "LOGIN")
-            for answer in (username, password):
-                if reply.code == 334:
-                    reply = session.ask(_base64(answer))
-        else:
-            raise self._error(
-                SmtpRefusedError,
-                f"no way to sign in: the server offers {' '.join(offered) or 'none'}",
-                hint="this release knows PLAIN and LOGIN; if the server needs no sign-in, unset DIGEST_SMTP__USERNAME",
-            )
-        if reply.code != 235:
-            raise self._error(
-                SmtpRefusedError,
-                f"sign-in refused for {mask_addresses(username)!r} ({reply})",
-                code=reply.code,
-                hint=self._sign_in_hint(reply),
-            )
-
-    def _sign_in_hint(self, reply: Reply) -> str:
-        if "5.7.139" in reply.text:
-            return "Outlook no longer takes passwords over SMTP for this account; use another provider"
-        if reply.code == 534 or "5.7.9" in reply.text or "gmail" in self._settings.host.lower():
-            return "Google wants an app password here: https://myaccount.google.com/apppasswords"
-        return "check DIGEST_SMTP__USERNAME and DIGEST_SMTP__PASSWORD; every message waits for the next run"
-
-    def _tls_error(self, exc: ssl.SSLError) -> DeliverError:
-        if isinstance(exc, ssl.SSLCertVerificationError):
-            hint = "DIGEST_SMTP__HOST must be a name in the certificate; SSL_CERT_FILE can name a private authority"
-            return self._error(
-                SmtpRefusedError, f"the certificate is not to be trusted: {exc.verify_message}", hint=hint
-            )
-        return self._error(SmtpRefusedError, f"no TLS connection ({_said(exc)})", hint=_WRONG_PORT)
-
-    def _error(
-        self, kind: type[DeliverError], problem: str, *, code: int | None = None, hint: str = ""
-    ) -> DeliverError:
-        return kind(problem, where=self._where, hint=hint, code=code)
-
-    def _drop(self) -> None:
-        if self._session:
-            self._session.drop()
-        self._session = None
+    def _broken(self, job: _Job, problem: str) -> DeliverError:
+        kind = UncertainDeliverError if job.is_sent else TemporaryDeliverError
+        return kind(problem, where=self._settings.where)
 
 
-def _tls_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+def _tls_context(settings: SmtpSettings) -> ssl.SSLContext | None:
+    return None if settings.effective_security is Security.NONE else make_tls_context()
 
 
 def _on_the_wire(raw: bytes) -> bytes:
@@ -339,9 +384,17 @@ def _on_the_wire(raw: bytes) -> bytes:
 
     Line ends are made CRLF first: a bare one before a dot could pass for the end of the message.
     """
-    lines = re.sub(rb"\r\n|\r|\n", b"\r\n", raw)
-    stuffed = re.sub(rb"(?m)^\.", b"..", lines)
-    return stuffed if stuffed.endswith(b"\r\n") else stuffed + b"\r\n"
+    if not _is_on_the_wire(raw):
+        raw = re.sub(rb"(?m)^\.", b"..", re.sub(rb"\r\n|\r|\n", b"\r\n", raw))
+    return raw if raw.endswith(b"\r\n") else raw + b"\r\n"
+
+
+def _is_on_the_wire(raw: bytes) -> bool:
+    """Whether every line ends with CRLF, and none begins with a dot; for 70 kB a fifth of what searches take."""
+    octets = np.frombuffer(b"\r\n" + raw, np.uint8)
+    ends = octets == _LF
+    dots = octets[1:] == _DOT
+    return bool(((octets == _CR)[:-1] == ends[1:]).all() and octets[-1] != _CR and not (ends[:-1] & dots).any())
 
 
 def _envelope(address: str, kind: type[DeliverError]) -> str:
@@ -352,10 +405,6 @@ def _envelope(address: str, kind: type[DeliverError]) -> str:
         f"{mask_addresses(address)!r} cannot be written to",
         hint="before the @ it may hold ASCII letters, digits and signs only, no spaces",
     )
-
-
-def _base64(text: str) -> str:
-    return b64encode(text.encode()).decode("ascii")
 
 
 def _said(exc: OSError) -> str:

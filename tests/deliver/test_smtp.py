@@ -1,6 +1,8 @@
+import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.deliver.smtp import SmtpSettings
+from digest.deliver.smtp import SmtpBackend, SmtpSettings
 from digest.errors import (
+    BadAddressError,
+    BusyDomainError,
     ConfigError,
     DeliverError,
     PermanentDeliverError,
@@ -20,20 +24,45 @@ from digest.errors import (
     UncertainDeliverError,
     UnreachableError,
 )
-from digest.model import Security
+from digest.model import Receipt, Security
 from digest.text.masking import mask_addresses
 from tests.deliver.evil_smtp import EvilSmtp, make_certificate, server_context
-from tests.deliver.mail import RAW, a_backend, a_message
+from tests.deliver.mail import RAW, a_backend, a_message, no_wait
 
 BIG = RAW + b"x" * 70 + b"\r\n" + (b"y" * 70 + b"\r\n") * 200_000
 
 
-def deliver(port: int, raw: bytes = RAW, before_dot: Callable[[], None] = lambda: None, **changes: Any) -> Any:
-    backend = a_backend(port, **changes)
-    try:
-        return backend.deliver(a_message(raw=raw), before_dot)
-    finally:
-        backend.close()
+def deliver(
+    port: int, raw: bytes = RAW, before_dot: Callable[[], Awaitable[None]] = no_wait, **changes: Any
+) -> Receipt:
+    async def once() -> Receipt:
+        backend = a_backend(port, **changes)
+        try:
+            return await backend.deliver(a_message(raw=raw), before_dot)
+        finally:
+            await backend.close()
+
+    return asyncio.run(once())
+
+
+def deliver_each(port: int, *names: str, **changes: Any) -> list[Receipt | BaseException]:
+    """Over one backend, one after the other."""
+
+    async def all_of_them() -> list[Receipt | BaseException]:
+        backend = a_backend(port, **changes)
+        results: list[Receipt | BaseException] = []
+        for name in names:
+            results += await asyncio.gather(
+                backend.deliver(a_message(f"{name}@example.org"), no_wait), return_exceptions=True
+            )
+        await backend.close()
+        return results
+
+    return asyncio.run(all_of_them())
+
+
+def kinds(results: Sequence[object]) -> list[type]:
+    return [type(result) for result in results]
 
 
 def test_the_message_arrives_unchanged() -> None:
@@ -60,10 +89,7 @@ def test_no_content_ends_the_message_early(content: bytes) -> None:
 
 def test_many_messages_share_one_connection() -> None:
     with EvilSmtp() as server:
-        backend = a_backend(server.port)
-        for number in range(20):
-            backend.deliver(a_message(f"r{number}@example.org"), lambda: None)
-        backend.close()
+        deliver_each(server.port, *(f"r{number}" for number in range(20)))
 
     assert len(server.accepted) == 20
     assert server.connections == 1
@@ -88,10 +114,10 @@ CASES = [
     pytest.param("D8", {"rcpt": "452 5.4.5 limit"}, SmtpRefusedError, 0, id="D8 sending limit at RCPT"),
     pytest.param("D8", {"dot": "550 5.4.5 limit"}, SmtpRefusedError, 0, id="D8 sending limit at the dot"),
     pytest.param("D9", {"rcpt": "450 4.7.1 greylisted"}, TemporaryDeliverError, 0, id="D9 greylisted"),
-    pytest.param("D10", {"rcpt": "550 5.1.1 no such user"}, PermanentDeliverError, 0, id="D10 RCPT 5.1.1"),
+    pytest.param("D10", {"rcpt": "550 5.1.1 no such user"}, BadAddressError, 0, id="D10 RCPT 5.1.1"),
     pytest.param("D11", {"rcpt": "550 5.7.26 no DMARC"}, PermanentDeliverError, 0, id="D11 RCPT 5.7.26"),
     pytest.param("D12", {"rcpt": "452 4.5.3 too many"}, TemporaryDeliverError, 0, id="D12 RCPT 452"),
-    pytest.param("D12", {"rcpt": "421 4.7.0 bye|drop"}, TemporaryDeliverError, 0, id="D12 RCPT 421"),
+    pytest.param("D12", {"rcpt": "421 4.7.0 bye|drop"}, BusyDomainError, 0, id="D12 RCPT 421"),
     pytest.param("D13", {"data": "451 4.3.0 later"}, TemporaryDeliverError, 0, id="D13 DATA 451"),
     pytest.param("D13", {"data": "554 5.6.0 no"}, PermanentDeliverError, 0, id="D13 DATA 554"),
     pytest.param("D13", {"dot": "451 4.3.0 later"}, TemporaryDeliverError, 0, id="D13 dot 451"),
@@ -109,7 +135,7 @@ CASES = [
     pytest.param("D17", {"mail": "250 " + "x" * 10_000}, None, 1, id="D17 10 kB line"),
     pytest.param("D17", {"mail": "250 " + "x" * 100_000}, TemporaryDeliverError, 0, id="D17 100 kB line"),
     pytest.param("D17", {"mail": "250-ok\r\n" * 20_000}, TemporaryDeliverError, 0, id="D17 reply without end"),
-    pytest.param("D17", {"rcpt": "550 5.1.1 n\xe3o\0\x1b[31m"}, PermanentDeliverError, 0, id="D17 NUL and non-ASCII"),
+    pytest.param("D17", {"rcpt": "550 5.1.1 n\xe3o\0\x1b[31m"}, BadAddressError, 0, id="D17 NUL and non-ASCII"),
     pytest.param("D17", {"mail": "what?"}, TemporaryDeliverError, 0, id="D17 no code"),
     pytest.param("D17", {"dot": "accept|what?"}, UncertainDeliverError, 1, id="D17 no code after the dot"),
     pytest.param("D17", {"dot": "354 go on"}, UncertainDeliverError, 0, id="D17 nonsense after the dot"),
@@ -149,8 +175,8 @@ def test_a_connection_lost_inside_the_message_is_known_not_to_be_taken(ending: s
 def test_a_connection_lost_while_the_ledger_writes_is_known_not_to_be_taken() -> None:
     with EvilSmtp({"body": "drop"}) as server:
 
-        def wait_for_the_loss() -> None:
-            server._threads[-1].join()
+        async def wait_for_the_loss() -> None:
+            await asyncio.to_thread(server._threads[-1].join)
 
         with pytest.raises(TemporaryDeliverError):
             deliver(server.port, before_dot=wait_for_the_loss)
@@ -161,23 +187,25 @@ def test_a_connection_lost_while_the_ledger_writes_is_known_not_to_be_taken() ->
 def test_a_complaint_inside_the_message_is_its_reply() -> None:
     with EvilSmtp({"body": "552 5.3.4 too big for ada@example.org|drop"}) as server:
 
-        def wait_for_the_complaint() -> None:
-            server._threads[-1].join()
+        async def wait_for_the_complaint() -> None:
+            await asyncio.to_thread(server._threads[-1].join)
 
         with pytest.raises(PermanentDeliverError, match="too big for a"):
             deliver(server.port, RAW, wait_for_the_complaint)
 
 
 def test_without_a_durable_ledger_the_message_is_not_completed() -> None:
-    def fail() -> None:
+    async def fail() -> None:
         raise StoreError("the disk is full")
 
-    with EvilSmtp() as server:
-        backend = a_backend(server.port)
+    async def first_fails(backend: SmtpBackend) -> None:
         with pytest.raises(StoreError):
-            backend.deliver(a_message(), fail)
-        backend.deliver(a_message("ben@example.org"), lambda: None)
-        backend.close()
+            await backend.deliver(a_message(), fail)
+        await backend.deliver(a_message("ben@example.org"), no_wait)
+        await backend.close()
+
+    with EvilSmtp() as server:
+        asyncio.run(first_fails(a_backend(server.port)))
 
     assert server.recipients == ["ben@example.org"]
     assert server.connections == 2
@@ -193,7 +221,11 @@ def test_the_reply_to_the_dot_has_a_time_limit_of_its_own() -> None:
 def test_the_ledger_is_asked_between_body_and_dot() -> None:
     seen: list[int] = []
     with EvilSmtp() as server:
-        deliver(server.port, before_dot=lambda: seen.append(len(server.accepted)))
+
+        async def look() -> None:
+            seen.append(len(server.accepted))
+
+        deliver(server.port, before_dot=look)
 
     assert seen == [0]
     assert len(server.accepted) == 1
@@ -201,13 +233,9 @@ def test_the_ledger_is_asked_between_body_and_dot() -> None:
 
 def test_one_refusal_leaves_the_connection_good_for_the_next() -> None:
     with EvilSmtp({"rcpt:bad@example.org": "550 5.1.1 no", "dot:spam@example.org": "554 5.7.1 spam"}) as server:
-        backend = a_backend(server.port)
-        for name in ("bad", "spam"):
-            with pytest.raises(PermanentDeliverError):
-                backend.deliver(a_message(f"{name}@example.org"), lambda: None)
-        backend.deliver(a_message(), lambda: None)
-        backend.close()
+        results = deliver_each(server.port, "bad", "spam", "ada")
 
+    assert kinds(results) == [BadAddressError, PermanentDeliverError, Receipt]
     assert server.recipients == ["ada@example.org"]
     assert server.connections == 1
     # Only what was refused before its content is still open; the server would refuse another MAIL inside of it.
@@ -227,10 +255,7 @@ def test_one_refusal_leaves_the_connection_good_for_the_next() -> None:
 )
 def test_a_kept_connection_that_went_bad_is_replaced(rules: Mapping[str, list[str]]) -> None:
     with EvilSmtp(rules) as server:
-        backend = a_backend(server.port)
-        for name in ("ada", "ben", "cleo"):
-            backend.deliver(a_message(f"{name}@example.org"), lambda: None)
-        backend.close()
+        deliver_each(server.port, "ada", "ben", "cleo")
 
     assert server.recipients == ["ada@example.org", "ben@example.org", "cleo@example.org"]
     assert server.connections == 2
@@ -247,6 +272,34 @@ def test_d1_nobody_listens() -> None:
 def test_d1_no_such_host() -> None:
     with pytest.raises(UnreachableError, match=r"nosuch\.invalid:587: cannot connect"):
         deliver(587, host="nosuch.invalid", security=Security.TLS)
+
+
+def test_d1_a_look_up_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    released, ended = threading.Event(), threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        released.wait(5)
+        ended.set()
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+
+    with pytest.raises(UnreachableError, match="no answer in time"):
+        deliver(587, host="slow.example", security=Security.TLS, timeout_s=0.05)
+
+    assert not ended.is_set()
+    assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+    released.set()
+
+
+def test_an_address_that_nobody_listens_at_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    with EvilSmtp() as server, socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = [taken.getsockname()[1], server.port]
+        taken.close()
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in ports]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        deliver(server.port)
+
+    assert len(server.accepted) == 1
 
 
 class TestSafety:
@@ -267,10 +320,7 @@ class TestSafety:
         with EvilSmtp(
             tls=server_context(certificate), implicit_tls=True, credentials=("ada", "secret"), auth=auth
         ) as server:
-            backend = a_backend(server.port, security=Security.TLS, username="ada", password="secret")
-            for name in ("ada", "ben"):
-                backend.deliver(a_message(f"{name}@example.org"), lambda: None)
-            backend.close()
+            deliver_each(server.port, "ada", "ben", security=Security.TLS, username="ada", password="secret")
 
         assert len(server.accepted) == 2
         assert server.connections == 1
@@ -297,6 +347,20 @@ class TestSafety:
         assert server.said("AUTH") == server.said("MAIL") == 0
         assert caught.value.exit_code == 3
         assert caught.value.hint
+
+    def test_d5_what_came_along_outside_of_tls_is_not_believed(
+        self, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        injected = "250-evil.test\r\n250 AUTH XOAUTH2\r\n235 welcome\r\n250 ok\r\n250 ok\r\n354 go on\r\n250 taken"
+        with EvilSmtp(
+            {"starttls": f"220 go ahead\r\n{injected}"}, tls=server_context(certificate), credentials=("ada", "secret")
+        ) as server:
+            receipt = deliver(server.port, security=Security.STARTTLS, username="ada", password="secret")
+
+        assert receipt.text == "2.0.0 queued"
+        assert len(server.accepted) == 1
+        assert [line.split()[0] for _, line in server.commands][1:4] == ["STARTTLS", "EHLO", "AUTH"]
 
     def test_d6_the_certificate_must_be_for_this_host(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         certificate = make_certificate(tmp_path, "DNS:mail.example.org")
@@ -408,6 +472,8 @@ class TestWords:
 
     def test_masking_keeps_the_rest(self) -> None:
         assert mask_addresses("to=<ana@example.org>, code 5.1.1: no") == "to=<a***@***>, code 5.1.1: no"
+        assert mask_addresses("@@ -17,0 +18 @@ me @ home") == "@@ -17,0 +18 @@ me @ home"
+        assert mask_addresses('ana@[192.0.2.1] "ana b"@example.org') == 'a***@***[192.0.2.1] "ana b"***@***'
 
 
 @pytest.mark.parametrize(
@@ -415,17 +481,15 @@ class TestWords:
     ["jörg@example.org", "a b@example.org", "a>b@example.org", "a\r\nRCPT TO:<evil@x>@example.org", "nobody"],
 )
 def test_d22_an_address_that_cannot_be_written_to_is_one_failure(recipient: str) -> None:
-    with EvilSmtp() as server:
-        backend = a_backend(server.port)
-        with pytest.raises(PermanentDeliverError, match="cannot be written to"):
-            backend.deliver(a_message(recipient), lambda: None)
+    with EvilSmtp() as server, pytest.raises(PermanentDeliverError, match="cannot be written to"):
+        asyncio.run(a_backend(server.port).deliver(a_message(recipient), no_wait))
 
     assert not server.commands
 
 
 def test_d22_an_address_that_was_not_written_in_ascii_is_refused() -> None:
     with EvilSmtp(features=()) as server, pytest.raises(PermanentDeliverError, match="cannot be written to"):
-        a_backend(server.port).deliver(a_message("ada@bücher.example"), lambda: None)
+        asyncio.run(a_backend(server.port).deliver(a_message("ada@bücher.example"), no_wait))
 
     assert not server.commands
 
@@ -439,7 +503,7 @@ def test_d23_a_message_over_the_servers_limit_is_not_begun() -> None:
 
 def test_check_signs_in_and_sends_nothing() -> None:
     with EvilSmtp(credentials=("ada", "secret")) as server:
-        protection = a_backend(server.port, username="ada", password="secret").check()
+        protection = asyncio.run(a_backend(server.port, username="ada", password="secret").check())
 
     assert protection == "no TLS"
     assert [line.split()[0].upper() for _, line in server.commands] == ["EHLO", "AUTH", "NOOP", "QUIT"]
@@ -447,4 +511,4 @@ def test_check_signs_in_and_sends_nothing() -> None:
 
 def test_check_reports_a_server_that_hangs_up() -> None:
     with EvilSmtp({"noop": "drop"}) as server, pytest.raises(UnreachableError):
-        a_backend(server.port).check()
+        asyncio.run(a_backend(server.port).check())
