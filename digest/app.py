@@ -1,14 +1,19 @@
 """The only place where the parts are wired together."""
 
 import logging
+import os
+import secrets
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import NotRequired, TypedDict, assert_never
 
 from pydantic import SecretStr
+from sqlalchemy import Engine, make_url
 
 from digest.collect.client import Client
 from digest.collect.limits import Limits
@@ -44,21 +49,30 @@ from digest.config.models import (
 from digest.config.problems import shown
 from digest.config.settings import ENV_FILE, Settings, environment, load_settings
 from digest.config.subscribers import Roster, load_subscribers
+from digest.deliver.console import ConsoleBackend
+from digest.deliver.dkim import Signer
 from digest.deliver.folder import FolderBackend
+from digest.deliver.oauth import OauthSettings
+from digest.deliver.pace import Pace
+from digest.deliver.sendmail import SendmailBackend
 from digest.deliver.smtp import SmtpBackend, SmtpSettings
 from digest.embed.load import load_embedder
-from digest.errors import ConfigError, DigestError, EmbedError
+from digest.errors import ConfigError, DigestError, EmbedError, StoreError
 from digest.looks import Look, load_looks, template_folders
-from digest.model import Announcement
-from digest.ports import Backend, Embedder, HostTurns, Source
+from digest.model import Announcement, Message
+from digest.ports import Backend, Embedder, HostTurns, Ledger, Source
 from digest.render.compile import Template
 from digest.render.plan import Answers
+from digest.store.backup import backup_daily
+from digest.store.bounces import Bounces
 from digest.store.database import open_database
 from digest.store.feedback import Feedbacks
 from digest.store.ledger import SqlLedger
+from digest.store.marker import check_marker, write_marker
 from digest.store.papers import Papers
 from digest.store.turns import SqlHostTurns
 from digest.store.wordings import Wordings
+from digest.tokens import Keyring
 from digest.wording.writer import WriterSettings, write_wordings
 from digest.world import World, Write
 
@@ -127,9 +141,15 @@ def add_templates(config: Config) -> Config:
     return replace(config, roster=roster, templates=looks.templates, fallbacks=looks.fallbacks)
 
 
-def build_answers(settings: Settings) -> Answers:
+def build_answers(settings: Settings, keyring: Keyring) -> Answers:
     """Where readers' answers go."""
-    return Answers(settings.mailbox or "", settings.feedback_url or "", settings.unsubscribe_url or "")
+    return Answers(
+        mailbox=settings.mailbox or "",
+        feedback_url=settings.feedback_url or "",
+        unsubscribe_url=settings.unsubscribe_url or "",
+        keyring=keyring,
+        bounces=settings.bounces or "",
+    )
 
 
 def build_world(config: Config, clock: Callable[[], datetime], transport: Recorder | Replayer | None = None) -> World:
@@ -144,6 +164,7 @@ def build_world(config: Config, clock: Callable[[], datetime], transport: Record
         StoreError: The database cannot be used.
     """
     engine = open_database(config.settings.database_url)
+    ledger, keyring = SqlLedger(engine), load_keyring(config.settings)
     limits = Limits()
     connect = partial(build_client, config.settings, turns=SqlHostTurns(engine), clock=clock, transport=transport)
     wordings = Wordings(engine)
@@ -152,11 +173,11 @@ def build_world(config: Config, clock: Callable[[], datetime], transport: Record
         sources=build_sources(config),
         subscribers=config.roster.subscribers,
         papers=Papers(engine),
-        ledger=SqlLedger(engine),
+        ledger=ledger,
         feedback=Feedbacks(engine),
         templates=config.templates,
         fallbacks=config.fallbacks,
-        answers=build_answers(config.settings),
+        answers=build_answers(config.settings, keyring),
         sender=config.settings.sender or _NO_SENDER,
         connect=partial(connect, limits),
         limits=limits,
@@ -165,6 +186,15 @@ def build_world(config: Config, clock: Callable[[], datetime], transport: Record
         write=_writer(config.settings, wordings, partial(build_client, config.settings)),
         wordings=wordings.wordings,
         catch_up=timedelta(days=config.settings.catch_up_days),
+        catch_up_policy=config.settings.catch_up,
+        resends=config.settings.on_uncertain == "resend",
+        suppressions=Bounces(engine),
+        check_marker=partial(check_marker, engine),
+        write_marker=partial(write_marker, engine),
+        back_up=partial(_back_up, engine),
+        keyring=keyring,
+        sign=build_signer(config.settings),
+        make_pace=lambda now: build_pace(config.settings, ledger, now),
         clock=clock,
     )
 
@@ -305,6 +335,77 @@ def _lacks_key(entry: SourceEntry, config: Config) -> bool:
     return isinstance(entry, OpenAlexEntry) and config.settings.keys.openalex is None
 
 
+def _back_up(engine: Engine, now: datetime) -> None:
+    backup_daily(engine, now=now)
+
+
+def load_keyring(settings: Settings) -> Keyring:
+    """The operator's secret, or one that is made once and kept beside the database.
+
+    Raises:
+        StoreError: That file cannot be read or written.
+    """
+    if settings.secret:
+        return Keyring(settings.secret.get_secret_value().encode())
+    place = secret_file(settings.database_url)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.exists():
+            # Whole before it has its name: another run may read it at once.
+            with NamedTemporaryFile("w", dir=place.parent) as draft, suppress(FileExistsError):
+                draft.write(secrets.token_urlsafe(32))
+                draft.flush()
+                os.link(draft.name, place)
+        return Keyring(place.read_bytes().strip())
+    except OSError as exc:
+        hint = "check the permissions of its folder, or set DIGEST_SECRET"
+        raise StoreError(
+            f"the secret of this place cannot be kept ({exc.strerror})", where=str(place), hint=hint
+        ) from exc
+
+
+def secret_file(database_url: str) -> Path:
+    """Where the secret is kept that nobody set; without a database file, in the folder ``var``."""
+    database = make_url(database_url)
+    is_file = database.get_backend_name() == "sqlite" and database.database not in (None, "", ":memory:")
+    return Path(f"{database.database}.secret") if is_file else Path("var/digest.secret")
+
+
+def build_pace(settings: Settings, ledger: Ledger, now: datetime) -> Pace | None:
+    """When messages may go, for one pass; ``None`` where nothing is sent over SMTP."""
+    if not settings.backend.startswith(("smtp", "sendmail")):
+        return None
+    smtp = settings.smtp
+    left = smtp.per_day - ledger.accepted_since(now - timedelta(days=1)) if smtp.per_day else None
+    return Pace(smtp.per_minute, smtp.domain_per_minute, left)
+
+
+def build_signer(settings: Settings) -> Callable[[Message], Message] | None:
+    """Signs messages for the sender's domain, if a key is set.
+
+    Raises:
+        ConfigError: The key cannot be used.
+    """
+    dkim = settings.dkim
+    if not (dkim.key and dkim.selector):
+        return None
+    domain = dkim.domain or (settings.sender or "").rpartition("@")[2].rstrip(">")
+    return Signer(domain, dkim.selector, dkim.key.get_secret_value()).sign
+
+
+def build_oauth(settings: Settings) -> OauthSettings | None:
+    """How access tokens are come by, if they are used."""
+    oauth = settings.oauth
+    if not (oauth.refresh_token and oauth.client_id and oauth.token_url):
+        return None
+    return OauthSettings(
+        refresh_token=oauth.refresh_token.get_secret_value(),
+        client_id=oauth.client_id,
+        client_secret=_plain(oauth.client_secret),
+        token_url=oauth.token_url,
+    )
+
+
 def build_smtp(settings: Settings) -> SmtpBackend:
     """The backend that sends for real.
 
@@ -325,14 +426,28 @@ def build_smtp(settings: Settings) -> SmtpBackend:
             port=smtp.effective_port,
             security=smtp.security,
             username=smtp.username,
-            password=smtp.password.get_secret_value() if smtp.password else None,
+            password=_plain(smtp.password),
+            oauth=build_oauth(settings),
+            lmtp=smtp.lmtp,
+            connections=smtp.connections,
         )
     )
 
 
 def build_backend(settings: Settings, folder: Path | None) -> Backend:
-    """SMTP, or a folder if one is named."""
-    return FolderBackend(folder) if folder else build_smtp(settings)
+    """What the settings name, or a folder if one is given.
+
+    Raises:
+        ConfigError: What it needs is not set.
+    """
+    kind, _, where = settings.backend.partition(":")
+    if folder or kind == "folder":
+        return FolderBackend(folder or Path(where))
+    if kind == "console":
+        return ConsoleBackend()
+    if kind == "sendmail":
+        return SendmailBackend(Path(where or "/usr/sbin/sendmail"))
+    return build_smtp(settings)
 
 
 class LiveWorld:

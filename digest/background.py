@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from digest.match.engine import PAPERS_AT_ONCE
 from digest.match.panel import Panel
 from digest.match.topics import Reading
-from digest.model import Edition, Growth, Observation, Paper, PaperKey, Subscriber, SubscriberId, Week
+from digest.model import Edition, Growth, Observation, Paper, PaperKey, Subscriber, SubscriberId, Week, Wording
 from digest.rank.followups import is_withdrawn
 from digest.rank.growth import GROWS_FOR, measure_growth
 from digest.rank.week import Announced, by_date, count_days, end_of, most_discussed, sent_before, week_dates, week_span
@@ -49,6 +49,7 @@ class Background:
     def __init__(self, world: World) -> None:
         self._world = world
         self._observed: defaultdict[date, dict[PaperKey, list[Observation]]] = defaultdict(dict)
+        self._written: defaultdict[str, dict[PaperKey, Wording | None]] = defaultdict(dict)
         self._announced: dict[date, _Announcements] = {}
         self._local: dict[tuple[date, ZoneInfo], _Local] = {}
 
@@ -57,10 +58,18 @@ class Background:
         keys = [paper.key for paper in edition.shown]
         return replace(
             edition,
-            wordings=self._world.wordings(keys, edition.subscriber.language),
+            wordings=self._wordings(keys, edition.subscriber.language),
             growth=self._growth(edition, keys),
             week=self._week(edition) if self._wants_week(edition.subscriber, is_fallback=is_fallback) else None,
         )
+
+    def _wordings(self, keys: Sequence[PaperKey], language: str) -> Mapping[PaperKey, Wording]:
+        written = self._written[language]
+        new = [key for key in keys if key not in written]
+        if new:
+            found = self._world.wordings(new, language)
+            written.update((key, found.get(key)) for key in new)
+        return {key: wording for key in keys if (wording := written[key])}
 
     def _growth(self, edition: Edition, keys: Sequence[PaperKey]) -> Mapping[PaperKey, Growth]:
         until = end_of(edition.date, edition.subscriber.zone)

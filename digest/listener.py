@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from digest.model import Edition, Poll, Recorded
 
 if TYPE_CHECKING:
-    from digest.deliver.outbox import Outcome
+    from digest.deliver.outcome import Outcome
 
 
 class Listener:

@@ -3,16 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from digest.collect.client import Client
 from digest.collect.limits import Limits
+from digest.deliver.pace import Pace
 from digest.looks import Look
 from digest.match.panel import Panel
-from digest.model import Edition, Paper, PaperKey, Subscriber, SubscriberId, Wording
-from digest.ports import Embedder, FeedbackStore, Ledger, PaperStore, Source
+from digest.model import CatchUp, Message, Paper, PaperKey, Subscriber, SubscriberId, Wording
+from digest.ports import Embedder, FeedbackStore, Ledger, PaperStore, Source, Suppressions
 from digest.render.compile import Template
 from digest.render.plan import Answers
+from digest.tokens import Keyring
 
 
 class Write(Protocol):
@@ -55,6 +57,24 @@ class World:
     """The topics of all subscribers, kept from pass to pass."""
     catch_up: timedelta
     """A send time older than this is not made up for."""
+    catch_up_policy: CatchUp = CatchUp.MERGE
+    """What becomes of editions whose time passed while nothing ran."""
+    resends: bool = False
+    """Whether a mail that may have arrived is sent once more."""
+    suppressions: Suppressions
+    """Addresses that are written to no more."""
+    keyring: Keyring
+    """For tokens, and to know addresses again."""
+    check_marker: Callable[[], None] = lambda: None
+    """Raises `StoreError` where the ledger has forgotten what was sent."""
+    write_marker: Callable[[], None] = lambda: None
+    """Notes what the ledger knows, outside of it."""
+    back_up: Callable[[datetime], None] = lambda now: None  # noqa: ARG005
+    """Keeps a copy of the database, once a day."""
+    sign: Callable[[Message], Message] | None = None
+    """Signs a message for its sender's domain (DKIM)."""
+    make_pace: Callable[[datetime], Pace | None] = lambda now: None  # noqa: ARG005
+    """When the next message may go to which domain, for one pass that begins now."""
     clock: Callable[[], datetime]
     """Read for leases and retry times; what is due is decided by the pass's own ``now``."""
 
@@ -71,11 +91,3 @@ class Choice:
     def subscribers(self, world: World) -> list[Subscriber]:
         """Those whom the pass is about."""
         return [each for each in world.subscribers if self.only is None or each.id in self.only]
-
-
-class OwedEdition(NamedTuple):
-    """An edition with the announcements it covers: numbers over ``since_seq``, up to ``through_seq``."""
-
-    edition: Edition
-    since_seq: int
-    through_seq: int

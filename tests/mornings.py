@@ -1,6 +1,6 @@
 """A world whose clock and announcements the test moves on."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from digest.errors import UncertainDeliverError
@@ -15,21 +15,23 @@ from tests.worlds import a_world
 class FakeBackend:
     """Keeps what it is given; a text in ``errors`` is raised for that recipient."""
 
+    room = 1
+
     def __init__(self) -> None:
         self.sent: list[Message] = []
         self.errors: dict[str, Exception] = {}
 
-    def deliver(self, message: Message, before_dot: Callable[[], None]) -> Receipt:
+    async def deliver(self, message: Message, before_dot: Callable[[], Awaitable[None]]) -> Receipt:
         error = self.errors.get(message.recipient)
         if isinstance(error, UncertainDeliverError):
-            before_dot()
+            await before_dot()
         if error:
             raise error
-        before_dot()
+        await before_dot()
         self.sent.append(message)
         return Receipt(250, "ok")
 
-    def close(self) -> None:
+    async def close(self) -> None:
         pass
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from digest.background import Background
 from digest.choose import owed_edition
 from digest.errors import TemporaryDeliverError
 from digest.model import (
@@ -25,7 +26,6 @@ from digest.model import (
     Week,
 )
 from digest.paths import shipped
-from digest.pipeline import with_wordings
 from digest.ports import PaperStore
 from digest.render.compile import load_template
 from digest.schedule.due import edition_now
@@ -51,7 +51,7 @@ def shown(morning: Morning, reader: Subscriber | None = None) -> Edition:
     """What a reader would see now."""
     reader = reader or morning.world.subscribers[0]
     today = edition_now(reader.schedule, reader.zone, morning.now)
-    return with_wordings(morning.world, owed_edition(morning.world, reader, today, morning.now).edition)
+    return Background(morning.world).complete(owed_edition(morning.world, reader, today, morning.now).edition)
 
 
 def week_of(morning: Morning, reader: Subscriber | None = None) -> Week:
@@ -96,11 +96,11 @@ def test_an_edition_that_is_tried_again_says_what_it_said(tmp_path: Path) -> Non
     vote(morning, 2, 30)
     [reader] = morning.world.subscribers
     edition = owed_edition(morning.world, reader, edition_now(reader.schedule, reader.zone, NOW), NOW).edition
-    before = with_wordings(morning.world, edition)
+    before = Background(morning.world).complete(edition)
     morning.now += DAY
     morning.announce(an_entry(1, signals=Signals(upvotes=500)), an_entry(2), source="huggingface")
 
-    after = with_wordings(morning.world, edition)
+    after = Background(morning.world).complete(edition)
 
     assert before.growth
     assert after == before
@@ -194,7 +194,9 @@ def test_a_new_readers_week_goes_back_to_days_of_which_they_were_sent_nothing(tm
         morning.announce(an_entry(day), an_entry(10 + day, title=f"Paper 3 of {day}"))
 
     assert counts(week_of(morning, weekly))[-4:] == [(2, 2), (2, 1), (0, 0), (2, 1)]
-    tried = with_wordings(morning.world, replace(shown(morning, daily), subscriber=replace(daily, template="weekly")))
+    tried = Background(morning.world).complete(
+        replace(shown(morning, daily), subscriber=replace(daily, template="weekly"))
+    )
     assert tried.week == week_of(morning, weekly)
 
 

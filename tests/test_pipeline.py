@@ -1,14 +1,18 @@
+import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from digest.choose import choose_editions
 from digest.collect.sources import Feed, HackerNews
-from digest.deliver.outbox import Outcome
+from digest.deliver.outcome import Outcome
 from digest.errors import (
     ConfigError,
     PermanentDeliverError,
@@ -18,10 +22,12 @@ from digest.errors import (
     UncertainDeliverError,
 )
 from digest.listener import Listener
+from digest.mailing import gaps
 from digest.model import (
     Announcement,
     Delivery,
     DeliveryState,
+    Edition,
     Gap,
     Link,
     LinkKind,
@@ -37,9 +43,11 @@ from digest.model import (
     Wording,
 )
 from digest.paths import shipped
-from digest.pipeline import Report, gaps, run_pass
+from digest.pipeline import Report, run_pass
+from digest.ports import Ledger, Move
 from digest.render.compile import Template, load_template
 from digest.service import Service
+from digest.telemetry.logs import JsonFormatter, Redactor
 from digest.world import Choice
 from tests.builders import NOW, a_subscriber, an_entry
 from tests.mornings import Morning
@@ -254,6 +262,92 @@ def test_serving_asks_a_server_that_turns_us_away_less_and_less_often(morning: M
     assert len(morning.backend.sent) == 1
 
 
+def test_sources_that_are_read_while_the_server_refuses_us_are_no_success(morning: Morning) -> None:
+    service = Service(lambda: morning.world, morning.backend, timedelta(minutes=3), lambda: False)
+    morning.announce(an_entry(1))
+    morning.backend.errors = {"ada@example.org": SmtpRefusedError("535 sign-in refused")}
+    service.tick(morning.now, Listener())
+
+    collected = service.tick(morning.now + timedelta(minutes=3), Listener())
+
+    assert collected
+    assert (collected.run, collected.exit_code, collected.waiting) == ("", 3, 1)
+
+
+def test_serving_does_not_wake_for_an_edition_whose_papers_were_sent_meanwhile(morning: Morning) -> None:
+    service = a_service(morning)
+    morning.announce(an_entry(1))
+    opened = next(choose_editions(morning.world, morning.now, Choice(), (), [], []))
+    morning.world.ledger.open_editions([opened], morning.now, run="another", claim=False)
+    assert passes(morning, service, 1, {"ada@example.org": SmtpRefusedError("535 sign-in refused")}) == [0]
+    [delivery] = morning.world.ledger.claim(morning.now, run="another")
+    morning.world.ledger.rewrite_papers(delivery, [], morning.now)
+    released = Move(delivery=delivery, state=DeliveryState.PENDING, now=morning.now, is_counted=False)
+    morning.world.ledger.move([released])
+    morning.now += timedelta(minutes=5)
+
+    assert passes(morning, service, 30, {}) == []
+
+
+def test_serving_tells_when_it_goes_to_work(morning: Morning) -> None:
+    began = []
+    service = Service(
+        lambda: morning.world, morning.backend, timedelta(hours=3), lambda: False, lambda: began.append(morning.now)
+    )
+
+    assert passes(morning, service, 3, {}) == [0]
+    assert began == [NOW]
+
+
+def test_an_idle_tick_asks_the_ledger_once_for_all_readers(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Counting:
+        def __init__(self, ledger: Ledger) -> None:
+            self._ledger = ledger
+
+        def __getattr__(self, name: str) -> object:
+            asked.append(name)
+            return getattr(self._ledger, name)
+
+    morning = Morning(tmp_path, *(a_subscriber(f"Reader {number}") for number in range(20)))
+    service = a_service(morning)
+    morning.announce(an_entry(1))
+    assert passes(morning, service, 1, {}) == [0]
+    morning.world = replace(morning.world, ledger=cast("Ledger", Counting(morning.world.ledger)))
+
+    assert passes(morning, service, 3, {}) == []
+    assert asked == ["recent"] * 3
+
+
+def test_the_lines_of_a_pass_name_it(morning: Morning) -> None:
+    lines = []
+
+    class Ear(Listener):
+        def settled(self, outcome: Outcome) -> None:
+            lines.append(json.loads(JsonFormatter(Redactor()).format(logging.makeLogRecord({"msg": outcome.state}))))
+
+    morning.announce(an_entry(1))
+
+    report = run_pass(morning.world, morning.backend, morning.now, Choice(), Ear())
+
+    assert report.run.startswith("2026-11-20T07:30:00Z-")
+    assert [line["run"] for line in lines] == [report.run]
+
+
+def test_what_was_skipped_may_be_opened_by_another_run_meanwhile(morning: Morning) -> None:
+    class Another(Listener):
+        def opened(self, edition: Edition) -> None:
+            morning.announce(an_entry(1))
+            # It has an event loop of its own.
+            with ThreadPoolExecutor() as aside:
+                assert aside.submit(morning.run).result().counts == {DeliveryState.ACCEPTED: 1}
+
+    report = run_pass(morning.world, morning.backend, morning.now, Choice(), Another())
+
+    assert (report.counts, report.mismatch, report.exit_code) == ({DeliveryState.SKIPPED: 1}, None, 0)
+
+
 def test_serving_does_not_wake_for_mail_to_somebody_who_left(morning: Morning) -> None:
     service = a_service(morning)
     morning.announce(an_entry(1))
@@ -279,8 +373,8 @@ def test_serving_goes_on_with_what_a_run_that_died_had_in_hand(morning: Morning)
     service = a_service(morning)
     morning.announce(an_entry(1))
     opened = next(choose_editions(morning.world, morning.now, Choice(), (), [], []))
-    morning.world.ledger.open_edition(opened.edition, since_seq=0, through_seq=1, now=morning.now)
-    assert morning.world.ledger.claim(morning.now)
+    [claimed] = morning.world.ledger.open_editions([opened], morning.now, run="dead")
+    assert claimed.delivery
 
     assert passes(morning, service, 60, {}) == [0, 20]
     assert len(morning.backend.sent) == 1
@@ -347,17 +441,13 @@ def an_outcome(state: DeliveryState, error: Exception) -> Outcome:
         ),
         pytest.param(
             Report(
-                outcomes=(
-                    an_outcome(DeliveryState.DEFERRED, TemporaryDeliverError("450 later")),
-                    an_outcome(DeliveryState.DEFERRED, RenderError("undefined")),
-                )
+                troubles=(an_outcome(DeliveryState.DEFERRED, TemporaryDeliverError("450 later")),) * 200,
+                delivery_code=RenderError.exit_code,
             ),
             2,
-            id="a broken template, and a deferred one",
+            id="a broken template, after many deferred ones",
         ),
-        pytest.param(
-            Report(outcomes=(an_outcome(DeliveryState.DEFERRED, TemporaryDeliverError("x")),)), 1, id="deferred"
-        ),
+        pytest.param(Report(counts={DeliveryState.DEFERRED: 1}), 1, id="deferred"),
         pytest.param(Report(), 0, id="nothing"),
     ],
 )
@@ -459,9 +549,15 @@ def test_a_gap_says_when_the_source_last_had_something_new_and_an_extra_leaves_n
 def test_an_outcome_tells_how_large_the_mail_was(morning: Morning) -> None:
     morning.announce(an_entry(1))
 
-    report = morning.run()
+    told: list[Outcome] = []
 
-    assert [outcome.html_bytes for outcome in report.outcomes] == [morning.backend.sent[0].html_bytes]
+    class Ear(Listener):
+        def settled(self, outcome: Outcome) -> None:
+            told.append(outcome)
+
+    run_pass(morning.world, morning.backend, morning.now, Choice(), Ear())
+
+    assert [outcome.html_bytes for outcome in told] == [morning.backend.sent[0].html_bytes]
 
 
 def broken_when_filled(folder: Path) -> Template:
@@ -666,5 +762,5 @@ def test_a_run_that_is_asked_to_end_while_it_reads_sends_nothing(morning: Mornin
 
     report = run_pass(morning.world, morning.backend, NOW, Choice(), Listener(), stop=lambda: True)
 
-    assert (report.editions, report.outcomes, morning.backend.sent) == ((), (), [])
+    assert (report.counts, morning.backend.sent, morning.world.ledger.editions()) == ({}, [], [])
     assert morning.run().counts == {DeliveryState.ACCEPTED: 1}

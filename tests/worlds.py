@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -11,14 +12,23 @@ from digest.collect.limits import Limits
 from digest.model import Subscriber
 from digest.paths import shipped
 from digest.ports import Source
-from digest.render.compile import load_template
+from digest.render.compile import Template, load_template
+from digest.store.bounces import Bounces
 from digest.store.database import open_database
 from digest.store.feedback import Feedbacks
 from digest.store.ledger import SqlLedger
 from digest.store.papers import Papers
+from digest.tokens import Keyring
 from digest.world import World
 
+KEYRING = Keyring(b"a secret for tests only")
 _OPEN: list[Engine] = []
+
+
+@cache
+def daily() -> Template:
+    """Compiled once; a template holds nothing of those who use it."""
+    return load_template("daily", [shipped("templates")])
 
 
 def close_worlds() -> None:
@@ -43,10 +53,12 @@ def a_world(
         papers=Papers(engine),
         ledger=SqlLedger(engine),
         feedback=Feedbacks(engine),
-        templates={("daily", "paper"): load_template("daily", [shipped("templates")])},
+        templates={("daily", "paper"): daily()},
         sender="Paperround <digest@example.org>",
         connect=lambda: Client(contact="https://example.org/paperround", limits=limits),
         limits=limits,
         catch_up=timedelta(days=3),
         clock=clock,
+        suppressions=Bounces(engine),
+        keyring=KEYRING,
     )

@@ -1,15 +1,38 @@
 """``digest demo``: one real morning with invented papers, on this machine alone."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from digest.cli.common import NowOption, console, examples, read_clock, reference_time
 from digest.cli.report import Watcher, editions_table, show_report, sources_table
+from digest.model import DeliveryState, Edition, SubscriberId
+
+if TYPE_CHECKING:
+    from digest.deliver.outcome import Outcome
 
 EPILOG = examples("digest demo", "digest demo --fresh --dir /tmp/demo")
+
+
+class _Memory(Watcher):
+    """Keeps what the table at the end shows."""
+
+    def __init__(self, sources: int) -> None:
+        super().__init__(sources)
+        self.editions: list[Edition] = []
+        self.states: dict[SubscriberId, DeliveryState] = {}
+
+    def opened(self, edition: Edition) -> None:
+        """Print and keep it."""
+        super().opened(edition)
+        self.editions.append(edition)
+
+    def settled(self, outcome: "Outcome") -> None:
+        """Print and keep its state."""
+        super().settled(outcome)
+        self.states[outcome.delivery.subscriber] = outcome.state
 
 
 def demo(
@@ -32,15 +55,15 @@ def demo(
     console.print("[bold]digest demo[/bold]: invented papers, served and mailed on this machine alone\n")
     with (
         open_demo(folder, moment, read_clock, fresh=fresh) as stage,
-        Watcher(sources=len(stage.world.sources)) as watcher,
+        _Memory(sources=len(stage.world.sources)) as watcher,
     ):
         report = run_pass(stage.world, stage.backend, moment, Choice(everyone=True), watcher)
     console.print()
     console.print(sources_table(report))
-    if report.editions:
-        console.print(editions_table(report))
+    if watcher.editions:
+        console.print(editions_table(watcher.editions, watcher.states))
     show_report(report)
-    if not report.outcomes:
+    if not watcher.states:
         console.print("these papers were sent before, and none is sent twice; to start again: digest demo --fresh")
     pages = sorted(stage.inbox.glob("*.html"))
     console.print(f"\ninbox: {escape(str(stage.inbox))}, each message as .eml, .html and .txt")

@@ -1,15 +1,15 @@
 """Writes to the operator when a pass did not end well."""
 
+import json
 import logging
-from contextlib import closing
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from digest.config.problems import ConfigProblems
-from digest.errors import DigestError
-from digest.model import DeliveryState
+from digest.errors import DigestError, SmtpRefusedError
 from digest.text.masking import mask_addresses
 
 if TYPE_CHECKING:
@@ -35,23 +35,47 @@ class Notices:
         self._settings = settings
         self._folder = folder
         self._command = command
-        self._told: dict[int, date] = {}
+        self._told: dict[str, str] = {}
 
     def tell(self, trouble: "Report | DigestError", now: datetime) -> None:
         """Say what a pass did, unless all is well, or what ended it; what cannot be sent is a log line."""
         operator = self._settings.operator
-        if not operator or not trouble.exit_code or self._told.get(trouble.exit_code) == now.date():
+        if not operator or not trouble.exit_code or self._was_told(trouble.exit_code, now.date()):
             return
-        # Also if it fails: a wrong password that is tried once a minute locks the account.
-        self._told[trouble.exit_code] = now.date()
+        refused = trouble if isinstance(trouble, DigestError) else trouble.stopped_by
+        if isinstance(refused, SmtpRefusedError):
+            # A second try with the same password brings the account nearer to being locked.
+            log.error("the operator was not told: the mail server refuses us")
+            return
         from digest.app import build_backend
+        from digest.deliver.outbox import send_alone
 
         try:
             message = _compose(self._settings, operator, trouble, self._command, now)
-            with closing(build_backend(self._settings, self._folder)) as backend:
-                backend.deliver(message, lambda: None)
+            send_alone(build_backend(self._settings, self._folder), message)
         except Exception as error:  # noqa: BLE001 - the pass ends as it would have ended without
             log.error("the operator was not told: %s", mask_addresses(str(error)))  # noqa: TRY400
+
+    def _was_told(self, exit_code: int, day: date) -> bool:
+        """Whether this day had such a notice, of this process or another; from now on it had one.
+
+        Also one that fails: a server that is down is not asked once a minute.
+        """
+        from digest.app import secret_file
+
+        code, today = str(exit_code), day.isoformat()
+        file = secret_file(self._settings.database_url).with_suffix(".told")
+        with suppress(OSError, ValueError):
+            held = json.loads(file.read_text(encoding="ascii"))
+            self._told |= held if isinstance(held, dict) else {}
+        if self._told.get(code) == today:
+            return True
+        self._told[code] = today
+        # Where it cannot be kept, the operator is told once more.
+        with suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(self._told), encoding="ascii")
+        return False
 
 
 def _compose(
@@ -90,16 +114,18 @@ def _fill(
             language, brand=brand, command=command, exit_code=trouble.exit_code, problems=_each(trouble)
         )
     else:
-        unsent = [outcome for outcome in trouble.outcomes if outcome.state is not DeliveryState.ACCEPTED]
         letter = notice_letter(
             language,
             brand=brand,
             command=command,
             exit_code=trouble.exit_code,
-            problems=(*_each(trouble.stopped_by), *trouble.failures, *trouble.problems),
+            problems=(*_each(trouble.stopped_by), *_each(trouble.mismatch), *trouble.failures, *trouble.problems),
             polls=trouble.polls,
             failed=(
-                *(f"{each.state} {each.delivery.subscriber} {each.delivery.date}: {each.detail}" for each in unsent),
+                *(
+                    f"{each.state} {each.delivery.subscriber} {each.delivery.date}: {each.detail}"
+                    for each in trouble.troubles
+                ),
                 *(f"{each.state} {each.subscriber} {each.date}: {each.detail}" for each in trouble.uncertain),
             ),
             counts=trouble.counts,

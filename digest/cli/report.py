@@ -1,5 +1,7 @@
 """Shows a pass while it goes on and what it did: bars for a person, plain lines for a log."""
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -9,10 +11,10 @@ from rich.table import Table
 
 from digest.cli.common import console, errors, number_of, show_error, table
 from digest.listener import Listener
-from digest.model import DeliveryState, Edition, Poll, Recorded, Verdict
+from digest.model import DeliveryState, Edition, Poll, Recorded, SubscriberId, Verdict
 
 if TYPE_CHECKING:
-    from digest.deliver.outbox import Outcome
+    from digest.deliver.outcome import Outcome
     from digest.pipeline import Report
 
 _COLOURS = {
@@ -27,6 +29,7 @@ _COLOURS = {
     DeliveryState.SKIPPED: "cyan",
     DeliveryState.DEFERRED: "yellow",
     DeliveryState.UNCERTAIN: "yellow",
+    DeliveryState.SUPPRESSED: "yellow",
     DeliveryState.FAILED: "red",
 }
 
@@ -41,7 +44,8 @@ def coloured(word: Verdict | DeliveryState | str) -> str:
 class Watcher(Listener):
     """Prints each step as it ends, under progress bars when a person is watching."""
 
-    def __init__(self, sources: int) -> None:
+    def __init__(self, sources: int, now: datetime | None = None) -> None:
+        self._now = now
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -80,7 +84,9 @@ class Watcher(Listener):
             console.print(f"{coloured(DeliveryState.SKIPPED)} {name}: nothing is owed for {edition.date}")
             return
         self._bars.update(self._sending, total=(self._bars.tasks[1].total or 0) + 1, visible=True)
-        console.print(f"[bold]due[/bold] {name}: {contents(edition)}")
+        is_of_today = self._now is None or edition.date == self._now.astimezone(edition.subscriber.zone).date()
+        day = "" if is_of_today else f" {edition.date}"
+        console.print(f"[bold]due[/bold] {name}{day}: {contents(edition)}")
 
     def settled(self, outcome: "Outcome") -> None:
         """One line for what became of a delivery."""
@@ -88,7 +94,8 @@ class Watcher(Listener):
         size = f"{outcome.html_bytes / 1000:.0f} kB of HTML" if outcome.html_bytes else ""
         said = ", ".join(filter(None, (outcome.detail, size)))
         detail = f" ({escape(said)})" if said else ""
-        console.print(f"{coloured(outcome.state)} {outcome.delivery.subscriber} {outcome.delivery.date}{detail}")
+        again = f", next try {outcome.next_try_at:%Y-%m-%d %H:%M} UTC" if outcome.next_try_at else ""
+        console.print(f"{coloured(outcome.state)} {outcome.delivery.subscriber} {outcome.delivery.date}{detail}{again}")
 
 
 def contents(edition: Edition) -> str:
@@ -112,11 +119,16 @@ def show_report(report: "Report", *, dry_run: bool = False) -> None:
         )
     for failure in report.failures:
         show_error(failure)
-    if report.stopped_by:
-        show_error(report.stopped_by)
+    for error in filter(None, (report.stopped_by, report.mismatch)):
+        show_error(error)
     show_notes(report)
     if not console.is_terminal:
         _warn_of_sources(report)
+    console.print(escape(sum_up(report, dry_run=dry_run)))
+
+
+def sum_up(report: "Report", *, dry_run: bool = False) -> str:
+    """What a pass did, on one line."""
     papers = sum(recorded.new for recorded in report.recorded.values())
     bad = [poll.source for poll in report.polls if not poll.is_good]
     line = f"{number_of(len(report.polls), 'source')} read, {number_of(papers, 'new paper')}"
@@ -130,7 +142,42 @@ def show_report(report: "Report", *, dry_run: bool = False) -> None:
         line += "; nothing is owed now"
     if report.waiting:
         line += f"; {number_of(report.waiting, 'message')} waiting" + (", sending stopped" if report.stopped_by else "")
-    console.print(escape(line))
+    return line
+
+
+def view_report(report: "Report") -> dict[str, object]:
+    """What a pass did, for machines."""
+    return {
+        "run": report.run,
+        "exit_code": report.exit_code,
+        "counts": {str(state): number for state, number in report.counts.items()},
+        "waiting": report.waiting,
+        "sources": [
+            {"name": poll.source, "verdict": poll.verdict, "listed": len(poll.entries), "problems": poll.problems}
+            for poll in report.polls
+        ],
+        "editions": [
+            {"subscriber": edition.subscriber.id, "date": edition.date, "papers": len(edition.papers)}
+            for edition in report.editions
+        ],
+        "troubles": [
+            {
+                "subscriber": each.delivery.subscriber,
+                "date": each.delivery.date,
+                "state": each.state,
+                "detail": each.detail,
+                "next_try": each.next_try_at,
+            }
+            for each in report.troubles
+        ],
+        "uncertain": [{"subscriber": each.subscriber, "date": each.date} for each in report.uncertain],
+        "problems": [
+            str(problem)
+            for problem in (report.stopped_by, report.mismatch, *report.failures, *report.problems)
+            if problem
+        ],
+        "notes": report.notes,
+    }
 
 
 def _warn_of_sources(report: "Report") -> None:
@@ -158,11 +205,10 @@ def sources_table(report: "Report") -> Table:
     return rows
 
 
-def editions_table(report: "Report") -> Table:
+def editions_table(editions: Sequence[Edition], states: Mapping[SubscriberId, DeliveryState]) -> Table:
     """What was matched and delivered, a row an edition."""
     rows = table("Matched and delivered", "subscriber", "date", "delivery", numbers=("matched", "more", "trending"))
-    states = {outcome.delivery.subscriber: outcome.state for outcome in report.outcomes}
-    for edition in report.editions:
+    for edition in editions:
         state = states.get(edition.subscriber.id, DeliveryState.SKIPPED if edition.is_empty else DeliveryState.PENDING)
         numbers = (len(edition.matched), len(edition.rest), len(edition.trending))
         rows.add_row(escape(edition.subscriber.name), str(edition.date), coloured(state), *map(str, numbers))

@@ -1,5 +1,7 @@
 """``digest run``: one pass for whoever is due."""
 
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -7,15 +9,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest.cli.common import NowOption, examples, find_subscriber, read_clock, reference_time, show_problems
-from digest.cli.notice import Notices
-from digest.cli.report import Watcher, show_report
-from digest.errors import DigestError
+from digest.cli.common import (
+    JsonOption,
+    NowOption,
+    examples,
+    find_subscriber,
+    print_json,
+    read_clock,
+    reference_time,
+    set_up_logging,
+    show_problems,
+)
+from digest.cli.report import Watcher, show_report, view_report
+from digest.cli.watch import Watch
+from digest.listener import Listener
 from digest.signals import signals_heard
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from digest.config.settings import Settings
+    from digest.deliver.outcome import Outcome
+    from digest.model import DeliveryState, SubscriberId
     from digest.pipeline import Report
+    from digest.ports import SourceState
 
 EPILOG = examples(
     "digest run                       # whoever is due; may be repeated",
@@ -39,33 +56,56 @@ def run(
         Path | None,
         typer.Option(metavar="DIR", help="Deliver as .eml files into DIR instead of SMTP; it counts as sent."),
     ] = None,
+    as_json: JsonOption = False,
     now: NowOption = None,
 ) -> None:
     """Collect, match, render and send: one pass for whoever is due.
 
     Safe to repeat: the ledger holds what was sent, so a second run on the same morning sends nothing twice. SIGTERM or
-    Ctrl-C finishes the message in hand and leaves the others for the next run.
+    Ctrl-C finishes the messages in hand and leaves the others for the next run.
 
-    Exit codes: 0 done, 1 some deliveries or sources failed, 2 configuration, 3 the SMTP server refuses us, 4 storage.
+    Exit codes: 0 done, 1 some deliveries or sources failed, 2 configuration, 3 the SMTP server refuses us, 4 storage,
+    5 the ledger counts otherwise than the run.
     """
     from digest.config.settings import load_settings
 
     moment = reference_time(now)
     settings = load_settings()
-    notices = None if dry_run else Notices(settings, to_folder, "digest run")
+    if settings.log == "json":
+        set_up_logging(settings)
+    watch = None if dry_run else Watch(settings, to_folder, "digest run")
+    if watch:
+        watch.began()
     try:
-        report, signal = _pass(settings, moment, everyone=everyone, only=only, dry_run=dry_run, to_folder=to_folder)
-    except DigestError as error:
-        if notices:
-            notices.tell(error, moment)
+        told = _Told() if as_json else None
+        report, signal, sources = _pass(
+            settings, moment, everyone=everyone, only=only, dry_run=dry_run, to_folder=to_folder, told=told
+        )
+    except Exception as error:
+        if watch:
+            watch.ended(error, moment)
         raise
-    show_report(report, dry_run=dry_run)
+    if told:
+        print_json(view_report(report) | {"deliveries": told.deliveries})
+    else:
+        show_report(report, dry_run=dry_run)
     # As a shell counts an end by signal, so that a supervisor can tell it from a failure.
     if signal:
         raise typer.Exit(128 + signal)
-    if notices:
-        notices.tell(report, moment)
+    if watch:
+        watch.ended(report, moment, sources)
     raise typer.Exit(report.exit_code)
+
+
+class _Told(Listener):
+    """Keeps what became of every delivery, for machines."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[dict[str, SubscriberId | date | DeliveryState]] = []
+
+    def settled(self, outcome: "Outcome") -> None:
+        delivery = outcome.delivery
+        self.deliveries.append({"subscriber": delivery.subscriber, "date": delivery.date, "state": outcome.state})
 
 
 def _pass(
@@ -76,8 +116,9 @@ def _pass(
     only: list[str] | None,
     dry_run: bool,
     to_folder: Path | None,
-) -> tuple["Report", int]:
-    """What the pass did, and the signal that ended it early, or 0."""
+    told: "_Told | None",
+) -> tuple["Report", int, Sequence["SourceState"]]:
+    """What the pass did, the signal that ended it early, or 0, and what is remembered of sources after it."""
     from digest.app import add_templates, build_backend, build_world, load_config
     from digest.pipeline import run_pass
     from digest.world import Choice
@@ -88,7 +129,9 @@ def _pass(
     backend = None if dry_run else build_backend(settings, to_folder)
     world = build_world(config, read_clock)
     choice = Choice(everyone=everyone, only=chosen)
-    with signals_heard() as heard, Watcher(sources=len(world.sources)) as watcher:
-        report = run_pass(world, backend, now, choice, watcher, stop=lambda: bool(heard))
+    watching = nullcontext(told) if told else Watcher(sources=len(world.sources), now=now)
+    with signals_heard() as heard, watching as listener:
+        report = run_pass(world, backend, now, choice, listener, stop=lambda: bool(heard))
     show_problems(report.problems)
-    return replace(report, problems=(*config.roster.problems, *report.problems)), heard[0] if heard else 0
+    report = replace(report, problems=(*config.roster.problems, *report.problems))
+    return report, heard[0] if heard else 0, world.papers.source_states()

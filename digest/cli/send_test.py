@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from digest.cli.common import NowOption, console, examples, find_subscriber, read_clock, reference_time
-from digest.errors import ConfigError
+from digest.errors import ConfigError, DeliverError
 from digest.model import Message
 from digest.text.masking import mask
 
@@ -50,6 +50,7 @@ def send_test(
     """
     from digest.app import build_backend
     from digest.config.settings import load_settings
+    from digest.deliver.outbox import send_alone
     from digest.render.language import note_language
     from digest.render.letters import LETTERS
 
@@ -65,11 +66,12 @@ def send_test(
     message = mark_as_test(message, uuid.uuid4().hex)
     if note := note_language(language or ""):
         console.print(f"note: {escape(note)}")
-    backend = build_backend(settings, to_folder)
     try:
-        receipt = backend.deliver(message, lambda: None)
-    finally:
-        backend.close()
+        receipt = send_alone(build_backend(settings, to_folder), message)
+    except DeliverError as error:
+        # Hints speak of a run, for which messages wait.
+        error.hint = error.hint.replace("every message waits for the next run", "nothing was sent, and nothing waits")
+        raise
     console.print(
         f"sent to {mask(recipient)}: {escape(what)}, {message.html_bytes / 1000:.1f} kB of HTML,"
         f" {len(message.raw) / 1000:.1f} kB in all"

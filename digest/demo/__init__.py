@@ -28,7 +28,8 @@ _MARK = "DEMO.txt"
 _MARK_TEXT = "Made by digest demo. digest demo --fresh deletes the database and the mail in this folder.\n"
 _DATABASE = "digest.sqlite3"
 _MADE = (
-    *(f"{_DATABASE}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")),
+    *(f"{_DATABASE}{suffix}" for suffix in ("", "-wal", "-shm", "-journal", ".last", ".secret")),
+    f"{_DATABASE}.backups/*",
     *(f"inbox/[0-9][0-9]*-*.{suffix}" for suffix in ("eml", "html", "txt")),
 )
 

@@ -120,7 +120,7 @@ def _samples(template: Template, now: datetime, language: str) -> Iterator[tuple
 
 def _whole_html(edition: Edition, template: Template) -> tuple[str, int]:
     """The HTML of a mail with everything in it, however long, and the bytes of it as it is sent."""
-    unsubscribe = unsubscribe_address(edition.subscriber.id, ANSWERS.mailbox, ANSWERS)
+    unsubscribe = unsubscribe_address("", ANSWERS.mailbox, ANSWERS)
     plan = Plan(edition, template.theme, unsubscribe=unsubscribe, answers=ANSWERS)
     encoded = Press(template, plan.language).join(plan.tree(plan.most), HTML_SIDE)
     return decodestring(encoded).decode("utf-8"), len(encoded)

@@ -63,7 +63,7 @@ def list_parts(shown: Shown) -> list[tuple[str, int, int]]:
     """
     if shown.edition is None:
         return []
-    unsubscribe = str(message_from_bytes(shown.message.raw)["List-Unsubscribe"]).strip("<> ")
+    unsubscribe = str(message_from_bytes(shown.message.raw)["List-Unsubscribe"]).partition(">")[0].lstrip("< ")
     plan = Plan(shown.edition, shown.template.theme, unsubscribe=unsubscribe, answers=shown.answers)
     press = Press(shown.template, plan.language)
     root = plan.tree(plan.most)

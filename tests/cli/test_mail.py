@@ -1,5 +1,13 @@
 """Mail servers that refuse, defer, are dead or unsafe; and titles that would like to be headers."""
 
+import json
+from datetime import date
+from operator import itemgetter
+
+import pytest
+
+from digest.cli.report import Watcher
+from tests.builders import NOW, an_edition
 from tests.cli.home import SATURDAY, Home, a_listing, address, arxiv, papers_in, parsed, reader, text_of
 from tests.collect.evil_http import EvilHttp
 from tests.collect.pages import hf, hf_item
@@ -23,7 +31,7 @@ def test_recipients_who_are_refused_or_deferred_cost_nobody_else_and_no_paper(ho
 
     assert (friday.code, again.code, saturday.code) == (1, 0, 0)
     assert "failed ada 2026-11-20 (recipient refused (550 5.1.1 no such user <a***@***>))" in friday.out
-    assert "deferred ben 2026-11-20 (recipient refused (450 4.2.0 greylisted, try again))" in friday.out
+    assert "deferred ben 2026-11-20 (recipient refused (450 4.2.0 greylisted, try again)), next try 20" in friday.out
     assert friday.last_line.endswith("; 1 accepted, 1 deferred, 1 failed; 1 message waiting")
     for name in ("Ada", "Ben", "Cleo"):
         assert papers_in(smtp.accepted, name) == ["2611.00001", "2611.00002"]
@@ -42,8 +50,18 @@ def test_a_dead_server_leaves_everything_waiting(readers: Home) -> None:
     assert refused.last_line.endswith("waiting, sending stopped")
     with EvilSmtp() as smtp:
         readers.mail_to(smtp)
-        assert readers.run().code == 0
+        sent = json.loads(readers.run("--json").out)
     assert sorted(smtp.recipients) == BOTH
+    assert sorted(sent["deliveries"], key=itemgetter("subscriber")) == [
+        {"subscriber": name, "date": "2026-11-20", "state": "accepted"} for name in ("ada", "ben")
+    ]
+
+
+@pytest.mark.parametrize(("day", "said"), [(20, "due Ada: 1 matched\n"), (19, "due Ada 2026-11-19: 1 matched\n")])
+def test_what_is_due_has_its_date_unless_it_is_todays(day: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Watcher(sources=0, now=NOW).opened(an_edition(date=date(2026, 11, day)))
+
+    assert capsys.readouterr().out == said
 
 
 def test_a_refused_password_is_tried_once_and_shown_nowhere(readers: Home) -> None:
@@ -54,6 +72,7 @@ def test_a_refused_password_is_tried_once_and_shown_nowhere(readers: Home) -> No
         checked = readers.digest("check", "--smtp")
 
         assert (refused.code, checked.code) == (3, 3)
+        assert checked.last_line == "1 source, 2 subscribers, 1 problem"
         assert smtp.said("AUTH") == 2
         assert smtp.said("MAIL") == 0
     for said in (refused.err, checked.err):
@@ -84,8 +103,8 @@ TITLES = {
     "Encoded": ("Delta =?utf-8?q?=0D=0ABcc:_victim@victim.test?=", "=?utf-8?q?=0D=0ABcc:_victim@victim.test?="),
 }
 HEADERS = [
-    "From", "To", "Subject", "Date", "Message-ID", "List-Id", "List-Unsubscribe", "List-Post", "Auto-Submitted",
-    "X-Auto-Response-Suppress", "MIME-Version", "Content-Type",
+    "From", "To", "Subject", "Date", "Message-ID", "List-Id", "List-Help", "List-Unsubscribe", "List-Post",
+    "Feedback-ID", "Auto-Submitted", "X-Auto-Response-Suppress", "MIME-Version", "Content-Type",
 ]  # fmt: skip
 
 

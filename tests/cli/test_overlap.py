@@ -41,7 +41,7 @@ def test_a_run_that_is_asked_to_end_finishes_its_message_and_leaves_the_others(h
         second = home.run()
 
     assert first.code == 128 + signal.SIGTERM
-    assert f"{100 - accepted} messages waiting" in first.last_line
+    assert "messages waiting" in first.last_line
     assert 0 < accepted < 100
     assert second.code == 0
     assert sorted(smtp.recipients) == sorted(map(address, names))

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -9,10 +10,12 @@ from typer.testing import CliRunner
 from digest.cli import app
 from digest.cli.notice import Notices
 from digest.cli.send_test import mark_as_test, send_test
+from digest.cli.watch import Watch
 from digest.config.settings import Settings, Smtp
-from digest.errors import ConfigError, RenderError, StoreError
+from digest.errors import ConfigError, RenderError, SmtpRefusedError, StoreError, UnreachableError
 from digest.model import Security
 from digest.paths import shipped
+from digest.pipeline import Report
 from digest.render.compile import load_template
 from digest.render.compose import compose_message
 from tests.builders import NOW, a_match, a_paper, an_edition
@@ -21,6 +24,11 @@ from tests.collect.evil_http import EvilHttp
 from tests.deliver.evil_smtp import EvilSmtp
 
 OPERATOR = "operator.canary@readers.test"
+
+
+def settings_in(folder: Path, **changes: Any) -> Settings:
+    url = f"sqlite:///{folder / 'digest.sqlite3'}"
+    return Settings(**{"operator": "operator@example.org", "database_url": url, **changes})
 
 
 def test_a_preview_can_be_mailed_and_is_no_edition(home: Home, http: EvilHttp) -> None:
@@ -128,11 +136,11 @@ def test_the_operator_is_told_of_a_run_that_failed(home: Home, http: EvilHttp) -
     assert address("Ada") not in text
 
 
-def test_a_notice_that_cannot_be_sent_is_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_notice_that_cannot_be_sent_is_a_line_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with EvilSmtp() as dead:
         pass
     smtp = Smtp(host="127.0.0.1", port=dead.port, security=Security.NONE)
-    settings = Settings(operator="operator@example.org", sender="digest@example.org", smtp=smtp)
+    settings = settings_in(tmp_path, sender="digest@example.org", smtp=smtp)
 
     Notices(settings, None, "digest run").tell(StoreError("the disk is full"), NOW)
 
@@ -143,7 +151,7 @@ def test_a_part_of_ones_own_that_fails_when_it_is_filled_in_costs_no_notice(tmp_
     closing = tmp_path / "mine/parts/closing.mjml.j2"
     closing.parent.mkdir(parents=True)
     closing.write_text("<mj-text>{{ letter.nope }}</mj-text>\n")
-    settings = Settings(operator="operator@example.org", templates=tmp_path / "mine")
+    settings = settings_in(tmp_path, templates=tmp_path / "mine")
 
     Notices(settings, tmp_path, "digest run").tell(StoreError("the disk is full"), NOW)
 
@@ -152,15 +160,54 @@ def test_a_part_of_ones_own_that_fails_when_it_is_filled_in_costs_no_notice(tmp_
 
 
 def test_of_each_kind_of_trouble_there_is_one_notice_a_day(tmp_path: Path) -> None:
-    notices = Notices(Settings(operator="operator@example.org"), tmp_path, "digest serve")
+    settings = settings_in(tmp_path)
     full, broken = StoreError("the disk is full"), ConfigError("a template is broken")
 
     told = []
     for trouble, hours in ((full, 0), (full, 1), (broken, 2), (broken, 3), (full, 24)):
-        notices.tell(trouble, NOW + timedelta(hours=hours))
+        # As each run does, in a process of its own.
+        Notices(settings, tmp_path, "digest run").tell(trouble, NOW + timedelta(hours=hours))
         told.append(len([*tmp_path.glob("*.eml")]))
 
     assert told == [1, 1, 2, 2, 3]
+
+
+def test_a_server_that_refuses_us_is_not_asked_to_take_a_notice(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same password once more brings the account nearer to being locked."""
+    report = Report(stopped_by=SmtpRefusedError("535 sign-in refused"))
+
+    Notices(settings_in(tmp_path), tmp_path, "digest run").tell(report, NOW)
+
+    assert not [*tmp_path.glob("*.eml")]
+    assert "the operator was not told: the mail server refuses us" in caplog.text
+
+
+def test_a_mistake_of_the_programs_is_told_by_its_kind_alone(tmp_path: Path) -> None:
+    figures = tmp_path / "paperround.prom"
+    settings = settings_in(tmp_path, metrics_file=figures)
+
+    Watch(settings, tmp_path, "digest serve").ended(KeyError("ada@example.org"), NOW)
+
+    (notice,) = tmp_path.glob("*.eml")
+    assert b"a mistake of this program's: KeyError" in notice.read_bytes()
+    assert b"ada@example.org" not in notice.read_bytes()
+    assert 'paperround_runs_total{exit_code="1"} 1.0' in figures.read_text()
+
+
+def test_what_was_not_sent_is_not_said_to_wait(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    with EvilSmtp() as dead:
+        pass
+    monkeypatch.setenv("DIGEST_SENDER", "digest@example.org")
+    monkeypatch.setenv("DIGEST_SMTP__HOST", "127.0.0.1")
+    monkeypatch.setenv("DIGEST_SMTP__PORT", str(dead.port))
+
+    with pytest.raises(UnreachableError) as caught:
+        send_test("tester@example.org", template="confirm")
+
+    assert caught.value.hint == "nothing was sent, and nothing waits"
 
 
 def test_without_an_operator_nobody_is_told(tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ def locked(path: Path) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("harm", "told", "hint"),
     [
-        pytest.param(no_folder, "cannot be created", "check the owner and the permissions", id="unwritable"),
-        pytest.param(locked, "locked by another process for 10 s", "wait for the other run to end", id="locked"),
+        pytest.param(no_folder, "cannot be written", "check the owner and the permissions", id="unwritable"),
+        pytest.param(locked, "locked by another process", "wait for the other run to end", id="locked"),
         pytest.param(corrupt, "the file is damaged", "put a backup in its place", id="corrupt"),
         pytest.param(something_else, "the file is no database", "DIGEST_DATABASE_URL", id="other"),
         pytest.param(from_the_future, "schema version 9999 is newer", "upgrade the package", id="newer"),

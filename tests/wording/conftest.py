@@ -4,19 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
 
 from digest.collect.client import Client
 from digest.collect.limits import Limits
-from digest.store import schema
+from digest.store.database import open_database
 from digest.store.wordings import Wordings
 from tests.collect.evil_http import EvilHttp
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Wordings]:
-    engine = create_engine(f"sqlite:///{tmp_path}/wordings.sqlite3")
-    schema.wording.create(engine)
+    engine = open_database(f"sqlite:///{tmp_path}/wordings.sqlite3")
     yield Wordings(engine)
     engine.dispose()
 
