@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from itertools import takewhile
 
 from digest.errors import DigestError, StoreError
 from digest.match.panel import Panel
 from digest.match.query import About
 from digest.match.topics import Judgement, Reading, TopicFilter, compile_topics
 from digest.model import (
+    DeliveryState,
     Edition,
     FollowUp,
     FollowUpKind,
@@ -25,6 +27,7 @@ from digest.model import (
     Sent,
     Subscriber,
 )
+from digest.ports import EditionState, OwedEdition
 from digest.rank.corpus import Corpus
 from digest.rank.followups import find_news, is_withdrawn, read_told, standing_of
 from digest.rank.meaning import Meaning, NearnessOf
@@ -32,8 +35,9 @@ from digest.rank.score import Candidate, score_candidate
 from digest.rank.select import select_edition
 from digest.rank.taste import Taste, learn_taste
 from digest.rank.trending import expected_notice, find_rising
-from digest.schedule.due import Due, due_edition, edition_now
-from digest.world import Choice, OwedEdition, World
+from digest.schedule.days_off import DaysOff
+from digest.schedule.due import Due, Plan, edition_now, plan_edition, wait_until
+from digest.world import Choice, World
 
 log = logging.getLogger(__name__)
 
@@ -41,17 +45,34 @@ RISES_FOR = timedelta(days=14)
 """So long after it was first seen a paper may still rise."""
 REMEMBERED = timedelta(days=92)
 """So far back a reader's editions count for what is worth a word, and their papers are followed up."""
+WAITS_AT_MOST = timedelta(days=14)
+"""So long after their last mail a reader's edition waits for more papers."""
 _BACKGROUND = 3_000
 """So many papers besides those of the pass tell how rare a word is."""
 
 
-def due(world: World, subscriber: Subscriber, now: datetime, *, everyone: bool = False) -> Due | None:
-    """The edition this subscriber should get by now, if any; today's for ``everyone``, whatever their schedule."""
-    settled = world.ledger.settled_date(subscriber.id, today=now.astimezone(subscriber.zone).date())
+def due(world: World, subscriber: Subscriber, now: datetime) -> Due | None:
+    """The edition this subscriber should get by now, if any; it may wait for its sources, see `choose_editions`."""
+    return _plan(world, subscriber, now).due
+
+
+def _plan(world: World, subscriber: Subscriber, now: datetime, *, everyone: bool = False) -> Plan:
+    """What this subscriber should get by now; today's edition for ``everyone``, whatever their schedule."""
+    zone = subscriber.zone
+    settled = world.ledger.settled_date(subscriber.id, today=now.astimezone(zone).date())
     if not everyone:
-        return due_edition(subscriber.schedule, subscriber.zone, now, settled, world.catch_up)
-    today = edition_now(subscriber.schedule, subscriber.zone, now)
-    return today if settled is None or settled < today.date else None
+        return plan_edition(
+            subscriber.schedule,
+            zone,
+            now,
+            settled,
+            world.catch_up,
+            policy=world.catch_up_policy,
+            off=DaysOff.of(subscriber),
+            latest=subscriber.latest_send,
+        )
+    today = edition_now(subscriber.schedule, zone, now)
+    return Plan(today if settled is None or settled < today.date else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +85,28 @@ class Reader:
     """They are owed what was announced after this number."""
     carried: Mapping[PaperKey, date]
     """What the limit cut from their last edition, with its date."""
+    through_seq: int | None = None
+    """They are owed what was announced up to this number; ``None`` for all."""
+    is_cut: bool = False
+    """Whether something before ``since_seq`` is left out for good."""
 
     @classmethod
     def of(cls, world: World, subscriber: Subscriber, edition_due: Due) -> "Reader":
         """Look up what they were sent; a subscriber without editions is owed what was first seen since the send time
         before this one.
         """
-        since = world.ledger.owed_since(subscriber.id)
+        owed = world.ledger.owed_since(subscriber.id)
+        since = world.papers.seq_before(edition_due.previous_at) if owed is None else owed
+        start = since
+        if edition_due.since and _is_delivered(_newest_edition(world, subscriber)):
+            start = max(since, world.papers.seq_before(edition_due.since))
         return cls(
             subscriber,
             edition_due,
-            world.papers.seq_before(edition_due.previous_at) if since is None else since,
+            start,
             world.ledger.carried(subscriber.id),
+            world.papers.seq_before(edition_due.until) if edition_due.until else None,
+            is_cut=start > since,
         )
 
 
@@ -86,8 +117,12 @@ def choose_editions(
     missing: tuple[Gap, ...],
     failures: list[DigestError],
     notes: list[str],
+    *,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[OwedEdition]:
-    """The edition of everyone who is due.
+    """The edition of everyone who is due; with `CatchUp.EACH` the oldest that they missed, so ask again once it is out.
+
+    Before it comes an empty one that says which were missed for good.
 
     Args:
         world: What to work with.
@@ -96,21 +131,78 @@ def choose_editions(
         missing: The sources that may have had more.
         failures: Whatever keeps an edition from being chosen is added here; the others get theirs.
         notes: What went without is added here.
+        stop: Asked before each reader; once it says so, nobody else's edition is chosen.
     """
     readers: list[Reader] = []
-    for subscriber in choice.subscribers(world):
+    waiting = 0
+    for subscriber in takewhile(lambda _: not stop(), choice.subscribers(world)):
         with _Guard(subscriber, failures):
-            edition_due = due(world, subscriber, now, everyone=choice.everyone)
-            if edition_due:
-                readers.append(Reader.of(world, subscriber, edition_due))
-    if not readers:
+            plan = _plan(world, subscriber, now, everyone=choice.everyone)
+            if plan.left_out and (told := _tell_left_out(world, subscriber, plan.left_out)):
+                yield told
+            if plan.due is None:
+                continue
+            last = wait_until(plan.due.date, plan.due.at, subscriber.zone, subscriber.latest_send)
+            if missing and now < last and not choice.everyone:
+                waiting += 1
+            else:
+                readers.append(Reader.of(world, subscriber, plan.due))
+    if waiting:
+        notes.append(f"editions that wait for {', '.join(gap.source for gap in missing)}: {waiting}")
+    if cut := sum(reader.is_cut for reader in readers):
+        notes.append(f"editions without what missed ones would have had (DIGEST_CATCH_UP=latest): {cut}")
+    if not readers or stop():
         return
     world.panel.update(world.subscribers)
     batch = Batch(world, readers, now)
-    for reader in readers:
+    for reader in takewhile(lambda _: not stop(), readers):
         with _Guard(reader.subscriber, failures):
-            yield OwedEdition(batch.edition(reader, missing), reader.since_seq, batch.through_seq)
+            owed = batch.owed(reader, missing)
+            yield owed if choice.everyone else _wait_for_more(world, owed)
     notes += batch.notes
+
+
+def _tell_left_out(world: World, subscriber: Subscriber, days: Sequence[date]) -> OwedEdition | None:
+    """An edition without papers for the newest of these dates, unless the ledger knows it: it says what was missed."""
+    newest, since = _newest_edition(world, subscriber), world.ledger.owed_since(subscriber.id)
+    if since is None or (newest and newest.date >= days[0]):
+        return None
+    many = f"{len(days)} editions from {days[-1]} on were" if len(days) > 1 else "it was"
+    return _without_papers(
+        Edition(subscriber=subscriber, date=days[0]), since, f"{many} missed; the next one carries what they had"
+    )
+
+
+def _newest_edition(world: World, subscriber: Subscriber) -> EditionState | None:
+    return next(iter(world.ledger.editions(subscriber.id, limit=1)), None)
+
+
+def _is_delivered(edition: EditionState | None) -> bool:
+    """Whether it left nothing that a later one has to carry; what was only late is no missed edition."""
+    return edition is not None and edition.state in (DeliveryState.ACCEPTED, DeliveryState.SKIPPED)
+
+
+def _wait_for_more(world: World, owed: OwedEdition) -> OwedEdition:
+    """The edition, or nothing for now if it has fewer papers than its reader wants; they come along the next time."""
+    edition, wanted = owed.edition, owed.edition.subscriber.at_least
+    if edition.is_empty or len(edition.papers) >= wanted:
+        return owed
+    known = world.ledger.editions(edition.subscriber.id)
+    mailed = (each.date for each in known if each.state is DeliveryState.ACCEPTED)
+    last = next(mailed, known[-1].date if known else edition.date)
+    if edition.date - last >= WAITS_AT_MOST:
+        return owed
+    papers = "1 paper" if len(edition.papers) == 1 else f"{len(edition.papers)} papers"
+    return _without_papers(edition, owed.since_seq, f"{papers}, waits for {wanted}")
+
+
+def _without_papers(edition: Edition, since_seq: int, detail: str) -> OwedEdition:
+    return OwedEdition(
+        edition=Edition(subscriber=edition.subscriber, date=edition.date),
+        since_seq=since_seq,
+        through_seq=since_seq,
+        detail=detail,
+    )
 
 
 class _Guard:
@@ -148,7 +240,7 @@ def owed_edition(
     reader = Reader.of(world, subscriber, edition_due)
     world.panel.update(world.subscribers)
     batch = Batch(world, [reader], now)
-    return OwedEdition(batch.edition(reader, missing), reader.since_seq, batch.through_seq)
+    return batch.owed(reader, missing)
 
 
 def choose_papers(
@@ -235,18 +327,18 @@ class Batch:
         self._world = world
         self._readers = readers
         self._now = now
-        self.through_seq = world.papers.latest_seq()
+        self._latest_seq = world.papers.latest_seq()
         carried = {key for reader in readers for key in reader.carried}
         since = min(reader.since_seq for reader in readers)
-        announced = world.papers.announced(since, self.through_seq)
+        announced = world.papers.announced(since, self._latest_seq)
         papers = {paper.key: paper for paper in (*announced, *world.papers.papers([*carried]), *self._older)}
         self._readings = [Reading(paper) for paper in papers.values()]
         self._places = {key: place for place, key in enumerate(papers)}
-        self._keys = {since: frozenset(paper.key for paper in announced)}
+        self._keys = {(since, self._latest_seq): frozenset(paper.key for paper in announced)}
         # Nobody is sent them as news; who was sent one before is told.
         self._withdrawn = frozenset(paper.key for paper in papers.values() if is_withdrawn(paper))
         self._standing: dict[PaperKey, tuple[FollowUpKind, ...]] = {}
-        self._replaced: dict[int, frozenset[PaperKey]] = {}
+        self._replaced: dict[tuple[int, int], frozenset[PaperKey]] = {}
         self._notices: dict[PaperKey, float] = {}
         self._risen: dict[datetime, Sequence[Rise]] = {}
         asked = [(reader.subscriber, each) for reader in readers for each in world.panel.topics(reader.subscriber.id)]
@@ -265,10 +357,20 @@ class Batch:
                 )
         self._wanted = world.panel.ask(self._readings)
 
-    def edition(self, reader: Reader, missing: tuple[Gap, ...]) -> Edition:
+    def owed(self, reader: Reader, missing: tuple[Gap, ...]) -> OwedEdition:
         """Choose what one reader gets."""
+        through = self._latest_seq if reader.through_seq is None else reader.through_seq
+        window = (reader.since_seq, max(reader.since_seq, through))
+        return OwedEdition(
+            edition=self._edition(reader, window, missing),
+            since_seq=window[0],
+            through_seq=window[1],
+            detail=f"without what was announced before {reader.due.since:%Y-%m-%d %H:%M} UTC" if reader.is_cut else "",
+        )
+
+    def _edition(self, reader: Reader, window: tuple[int, int], missing: tuple[Gap, ...]) -> Edition:
         subscriber, panel = reader.subscriber, self._world.panel
-        announced = self._announced_since(reader.since_seq)
+        announced = self._announced(window)
         sent = self._world.ledger.sent_keys(subscriber.id)
         told = announced | sent | self._withdrawn
         owed = announced - sent - self._withdrawn
@@ -299,7 +401,7 @@ class Batch:
             notice=self._notice,
             rising=self._rising(reader, told, [place for place, _ in wanted]) if subscriber.rising else (),
             near_misses=_near_misses(panel, subscriber, (each for each in near if each.paper.key in owed)),
-            updated=self._papers(sent & self._replaced_since(reader.since_seq) & self._places.keys()),
+            updated=self._papers(sent & self._replaced_in(window) & self._places.keys()),
             gaps=missing,
             history=history,
         )
@@ -323,16 +425,16 @@ class Batch:
         """These papers, in the order in which they were announced."""
         return [self._readings[place].paper for place in sorted(self._places[key] for key in keys)]
 
-    def _announced_since(self, seq: int) -> frozenset[PaperKey]:
-        if seq not in self._keys:
-            announced = self._world.papers.announced(seq, self.through_seq)
-            self._keys[seq] = frozenset(paper.key for paper in announced if paper.key in self._places)
-        return self._keys[seq]
+    def _announced(self, window: tuple[int, int]) -> frozenset[PaperKey]:
+        if window not in self._keys:
+            announced = self._world.papers.announced(*window)
+            self._keys[window] = frozenset(paper.key for paper in announced if paper.key in self._places)
+        return self._keys[window]
 
-    def _replaced_since(self, seq: int) -> frozenset[PaperKey]:
-        if seq not in self._replaced:
-            self._replaced[seq] = self._world.papers.replaced(seq, self.through_seq)
-        return self._replaced[seq]
+    def _replaced_in(self, window: tuple[int, int]) -> frozenset[PaperKey]:
+        if window not in self._replaced:
+            self._replaced[window] = self._world.papers.replaced(*window)
+        return self._replaced[window]
 
     # What is made of papers
 

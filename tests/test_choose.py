@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from digest.choose import weigh_paper
+from digest.choose import choose_editions, weigh_paper
 from digest.errors import PermanentDeliverError
 from digest.listener import Listener
 from digest.model import (
@@ -25,6 +25,7 @@ from digest.model import (
     Verdict,
 )
 from digest.pipeline import run_pass
+from digest.ports import OwedEdition
 from digest.world import Choice
 from tests.builders import NOW, a_subscriber, an_entry
 from tests.mornings import Morning
@@ -34,6 +35,18 @@ EARLIER = NOW - timedelta(hours=3)
 INVENTED = Topic(name="Inventions", any=("invented",))
 CODE = Link(LinkKind.CODE, "https://github.com/example/invented")
 NOTICE = "This paper has been withdrawn by the authors."
+
+
+def test_choosing_ends_once_it_is_told_to(tmp_path: Path) -> None:
+    morning = Morning(tmp_path, *(a_subscriber(name, topics=(INVENTED,)) for name in ("Ada", "Ben", "Cleo")))
+    morning.announce(an_entry(1))
+    chosen: list[OwedEdition] = []
+
+    editions = choose_editions(morning.world, morning.now, Choice(), (), [], [], stop=lambda: bool(chosen))
+    chosen.extend([next(editions)])
+
+    assert list(editions) == []
+    assert not any(choose_editions(morning.world, morning.now, Choice(), (), [], [], stop=lambda: True))
 
 
 def edition(morning: Morning) -> Edition:

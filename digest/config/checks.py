@@ -5,14 +5,16 @@ import re
 import unicodedata
 import zoneinfo
 from collections.abc import Sequence
+from datetime import date
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 
 from digest.config.problems import ComplaintError, nearest, shown
 from digest.match.mistakes import UNREADABLE
-from digest.model import Security
-from digest.schedule.rules import ScheduleError, parse_schedule
+from digest.model import DateSpan, Security
+from digest.schedule.days_off import country_names, known_places
+from digest.schedule.rules import ScheduleError, parse_schedule, read_time
 from digest.text import links
 from digest.text.identity import arxiv_key, doi_key
 from digest.text.masking import mask, mask_addresses
@@ -65,11 +67,13 @@ _LANGUAGES = (
 )
 _LANGUAGE_TAG = re.compile(r"(?P<language>[a-z]{2,3})(?:-(?P<script>[a-z]{4}))?(?:-(?P<region>[a-z]{2}|\d{3}))?")
 MAX_ABSTRACT = 5_000
+MAX_QUIET_DAYS = 1_000
 _MAX_LINK_CHARS = 800
 """A line of a header has room for 998, and a reader's id is put into some links."""
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """``${NAME}``: the value is in the environment."""
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _OFFSET = re.compile(r"(?:utc|gmt)?\s*[+-]?\d{1,2}(?::?\d{2})?", re.IGNORECASE)
 
@@ -285,6 +289,77 @@ def check_schedule(value: object) -> object:
         return parse_schedule(value).text
     except ScheduleError as exc:
         raise ComplaintError(mask_addresses(exc.problem), mask_addresses(exc.hint)) from exc
+
+
+def check_latest_send(value: object) -> object:
+    """A local time, as ``09:30``; or nothing."""
+    text = str(value).strip()
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool) or not text:
+        return value
+    try:
+        return f"{read_time(text):%H:%M}"
+    except ScheduleError as exc:
+        raise ComplaintError(f"{shown(text)} is not a time of day", exc.hint) from exc
+
+
+def read_dates(text: str) -> DateSpan:
+    """One date, or the first and the last of several."""
+    first, dots, last = (part.strip() for part in text.strip().partition(".."))
+    try:
+        days = [date.fromisoformat(part) for part in ((first, last) if dots else (first,)) if _DATE.fullmatch(part)]
+    except ValueError as exc:
+        raise ComplaintError(f"{shown(text)} names a day that no month has", "check it for typing errors") from exc
+    if len(days) != 1 + bool(dots):
+        raise ComplaintError(
+            f"{shown(text)} is neither a date nor a first and a last one",
+            "write 2026-12-24, or 2026-12-24..2027-01-02, with the year",
+        )
+    span = DateSpan(days[0], days[-1])
+    if span.last < span.first:
+        raise ComplaintError(f"{shown(text)} ends before it begins", "write the first date first")
+    return span
+
+
+def check_dates(text: str) -> str:
+    """Dates in the normal form of `read_dates`."""
+    span = read_dates(text)
+    return f"{span.first}..{span.last}" if span.first < span.last else f"{span.first}"
+
+
+def check_quiet(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Dates that are few enough to leave some."""
+    days = sum((span.last - span.first).days + 1 for span in map(read_dates, texts))
+    if days > MAX_QUIET_DAYS:
+        raise ComplaintError(
+            f"{days:,} days are quiet, more than {MAX_QUIET_DAYS:,}",
+            "delete those that are over; paused: true ends mail until it is false",
+        )
+    return texts
+
+
+def check_holidays(text: str) -> str:
+    """A country whose public holidays are known, or a part of one, by their codes; or nothing."""
+    country, hyphen, part = (word.strip() for word in text.strip().upper().partition("-"))
+    if not country and not hyphen:
+        return ""
+    known = known_places()
+    if country not in known:
+        names = country_names()
+        word = text.strip().casefold()
+        near = names.get(word) or names.get(country.casefold()) or names.get(nearest(word, names) or "")
+        hint = "write a country's ISO 3166 code, such as DE, or DE-BE for a part of it"
+        raise ComplaintError(
+            f"no public holidays are known of {shown(text)}", f"did you mean '{near}'? {hint}" if near else hint
+        )
+    by_fold = {each.casefold(): each for each in known[country]}
+    if hyphen and part.casefold() not in by_fold:
+        problem = f"{shown(text)} is no part of {country} with holidays of its own"
+        if not by_fold:
+            raise ComplaintError(problem, f"write '{country}'")
+        near = nearest(part, known[country])
+        hint = f"known: {country}, {', '.join(f'{country}-{each}' for each in known[country])}"
+        raise ComplaintError(problem, f"did you mean '{country}-{near}'? {hint}" if near else hint)
+    return f"{country}-{by_fold[part.casefold()]}" if hyphen else country
 
 
 def check_email(text: str) -> str:

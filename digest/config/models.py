@@ -10,17 +10,21 @@ from digest.config.checks import (
     check_archive,
     check_biorxiv_category,
     check_category,
+    check_dates,
     check_email,
     check_file,
+    check_holidays,
     check_id,
     check_issn,
     check_language,
+    check_latest_send,
     check_like,
     check_line,
     check_medrxiv_category,
     check_name,
     check_openalex_topic,
     check_query,
+    check_quiet,
     check_schedule,
     check_template,
     check_theme,
@@ -78,6 +82,15 @@ _Schedule = Annotated[
         }
     ),
 ]
+_Quiet = Annotated[
+    _Several[Annotated[str, AfterValidator(check_dates)]],
+    AfterValidator(check_quiet),
+    _words_schema(
+        "Dates without an edition: 2026-12-24, or 2026-12-24..2027-01-02; the next one carries their papers."
+    ),
+]
+_Holidays = Annotated[str, AfterValidator(check_holidays), Field(examples=["DE", "DE-BE", "US-CA"])]
+_LatestSend = Annotated[str, BeforeValidator(check_latest_send), Field(examples=["10:00"])]
 _Limit = Annotated[int, Field(ge=1, le=500)]
 _Trending = Annotated[int, Field(ge=0, le=50)]
 _UpTo20 = Annotated[int, Field(ge=0, le=20)]
@@ -167,6 +180,13 @@ class Defaults(_Part):
     """An IANA name, such as Europe/Berlin."""
     schedule: _Schedule = DEFAULT_SCHEDULE
     """daily, weekdays, a list of days, weekly on Monday, monthly on 1, or a cron expression; each with ``at 07:30``."""
+    quiet: _Quiet = ()
+    holidays: _Holidays = ""
+    """A country or a part of one, DE or DE-BE: no edition on its public holidays."""
+    at_least: Annotated[int, Field(ge=1, le=100)] = 1
+    """An edition with fewer papers is not sent; they come with the next."""
+    latest_send: _LatestSend = ""
+    """While a source is late, editions wait until this local time at most."""
     limit: _Limit = 20
     """At most this many papers are shown in full; the rest is named by title."""
     trending: _Trending = 0
@@ -199,6 +219,8 @@ class SubscriberEntry(Defaults):
     """An address, or a reference to the environment such as ${VISION_GROUP_EMAIL}."""
     id: Annotated[str, AfterValidator(check_id)] | None = None
     """Names the subscriber in logs and in the database; made from the name unless given. Keep it when you rename."""
+    links: Annotated[int, Field(ge=1, le=1_000)] = 1
+    """Raised by one, the links of all earlier mails are void: unsubscribe, pause, feedback."""
     paused: bool = False
     """Receives nothing while this is true."""
     topics: list[TopicEntry] = []

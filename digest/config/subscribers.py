@@ -8,11 +8,12 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 from hashlib import blake2b
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from digest.config.checks import REFERENCE, check_address
+from digest.config.checks import REFERENCE, check_address, read_dates
 from digest.config.faults import START_HINT, Faults
 from digest.config.models import (
     SOURCE_KINDS,
@@ -29,7 +30,9 @@ from digest.config.topics import read_topics
 from digest.config.yaml_lines import Document, Place, read_yaml
 from digest.errors import ConfigError
 from digest.model import Subscriber, SubscriberId, Topic
-from digest.schedule.rules import parse_schedule
+from digest.schedule.days_off import DaysOff
+from digest.schedule.due import comes_round
+from digest.schedule.rules import parse_schedule, send_time
 from digest.text.fold import fold
 from digest.text.masking import mask
 
@@ -248,6 +251,8 @@ class _Reader:
             self._faults.add(
                 place, "there is nothing to send: no topics, and no trending papers", "add topics or trending: 5"
             )
+        if entry is not None:
+            self._check_times(place, entry)
         if entry is None or address is None or key is None:
             return None
         # A fault in a single topic costs that topic only.
@@ -273,7 +278,23 @@ class _Reader:
             language=entry.language,
             abstract=entry.abstract,
             archive=entry.archive,
+            quiet=tuple(map(read_dates, entry.quiet)),
+            holidays=entry.holidays,
+            at_least=entry.at_least,
+            latest_send=time.fromisoformat(entry.latest_send) if entry.latest_send else None,
+            links=entry.links,
         )
+
+    def _check_times(self, place: Place, entry: SubscriberEntry) -> None:
+        schedule = parse_schedule(entry.schedule)
+        if entry.latest_send and time.fromisoformat(entry.latest_send) <= (sends := send_time(schedule)):
+            problem = f"'latest_send' {entry.latest_send} is not after the send time {sends:%H:%M}"
+            self._faults.add(
+                (*place, "latest_send"), problem, "an edition waits from the one to the other, on the same date"
+            )
+        if entry.holidays and not comes_round(schedule, DaysOff((), entry.holidays)):
+            problem = f"every date of the schedule {shown(entry.schedule)} is a public holiday of {entry.holidays}"
+            self._faults.add((*place, "holidays"), problem, "change one of the two")
 
     def _topics(self, place: Place, raw: Mapping[str, object]) -> tuple[Topic, ...]:
         read = read_topics(raw.get("topics", []), (*place, "topics"), self._faults, self._path.parent)

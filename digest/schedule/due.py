@@ -7,16 +7,22 @@ dates and times here, and `local_instant` finds them.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from itertools import islice
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from digest.model import Schedule
+from digest.errors import ClockError
+from digest.model import CatchUp, Schedule
+from digest.schedule.days_off import NEVER, DaysOff
 
 # Farther than any zone ever moved its clocks (Samoa skipped a day), so that no occurrence hides behind a change.
 _REACH = timedelta(hours=25)
+_MISSED_AFTER = timedelta(hours=1)
+"""Where nothing is made up for, an edition still goes out this late."""
+_EARLIEST, _LATEST = datetime(2024, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +35,96 @@ class Due:
     """When it was to be sent, in UTC."""
     previous_at: datetime
     """When the edition before it was to be sent, in UTC: what a new subscriber's first edition starts from."""
+    since: datetime | None = None
+    """Only what was announced from then on: what editions that were missed would have had is left out."""
+    until: datetime | None = None
+    """Only what was announced before then: editions for later dates that were missed follow."""
 
 
-def due_edition(
-    schedule: Schedule, zone: ZoneInfo, now: datetime, settled: date | None, catch_up: timedelta
-) -> Due | None:
-    """The newest edition that should have been sent by now.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a subscriber is to get by now."""
 
-    Dates missed before it are merged into it: what a subscriber is owed does not depend on dates.
+    due: Due | None
+    """``None`` if everything up to now is settled or too late."""
+    left_out: tuple[date, ...] = ()
+    """Dates whose editions were missed and will not come, newest first; the next one carries their papers."""
+
+
+def check_clock(now: datetime) -> None:
+    """Refuse a time that cannot be: a clock without a battery starts at 1970.
+
+    Raises:
+        ClockError: It is before 2024 or after 2100.
+    """
+    if not _EARLIEST <= now < _LATEST:
+        raise ClockError(
+            f"the clock shows {now:%Y-%m-%d %H:%M} UTC, so nothing is sent",
+            hint="set the clock of this machine, or wait until it has asked a time server; timedatectl shows it",
+        )
+
+
+def plan_edition(
+    schedule: Schedule,
+    zone: ZoneInfo,
+    now: datetime,
+    settled: date | None,
+    catch_up: timedelta,
+    *,
+    policy: CatchUp = CatchUp.MERGE,
+    off: DaysOff = NEVER,
+    latest: time | None = None,
+) -> Plan:
+    """Find the edition that should have been sent by now.
+
+    It is the newest, and dates missed before it are merged into it, as what a subscriber is owed does not depend on
+    dates; the other policies take the oldest missed one, or narrow what it is chosen from, or miss it.
 
     Args:
         schedule: The days and the time, in the subscriber's own zone.
         zone: The subscriber's zone.
         now: The run's reference time.
-        settled: The newest local date that needs no more work; ``None`` for a subscriber without editions.
-        catch_up: An edition later than this is left out, and the next one carries its papers.
-
-    Returns:
-        What to send, or ``None`` if everything up to now is settled or too late.
+        settled: The newest local date that needs no more work; ``None`` for a subscriber without editions, who has
+            missed nothing.
+        catch_up: An edition later than this is left out.
+        policy: What becomes of dates that were missed.
+        off: Names the dates without an edition, which nobody misses.
+        latest: Until this local time an edition may wait for its sources.
     """
-    (day, at), (_, previous_at) = islice(_occurrences_until(schedule, zone, now), 2)
-    if (settled is not None and day <= settled) or now - at > catch_up:
-        return None
-    return Due(day, at, previous_at)
+
+    def is_too_late(each: tuple[date, datetime]) -> bool:
+        if policy is CatchUp.NONE:
+            return now - wait_until(*each, zone, latest) > _MISSED_AFTER
+        return now - each[1] > catch_up
+
+    (day, at), before = _newest_two(schedule, zone, now, off)
+    is_open = settled is None or day > settled
+    if not is_open or settled is None or before[0] <= settled:
+        # The newest date at most is open.
+        if is_open and not is_too_late((day, at)):
+            return Plan(Due(day, at, before[1]))
+        return Plan(None, (day,) if is_open and settled is not None else ())
+    missed = [*takewhile(lambda each: each[0] > settled, _occurrences_until(schedule, zone, now, off))]
+    late = tuple(each[0] for each in missed if is_too_late(each))
+    if is_too_late((day, at)):
+        return Plan(None, late)
+    match policy:
+        case CatchUp.LATEST:
+            return Plan(Due(day, at, before[1], since=before[1]))
+        case CatchUp.EACH:
+            number = len(missed) - len(late)
+            oldest, its_at = missed[number - 1]
+            _, previous_at = next(islice(_occurrences_until(schedule, zone, now, off), number, None))
+            return Plan(Due(oldest, its_at, previous_at, until=None if number == 1 else its_at), late)
+        case CatchUp.MERGE:
+            return Plan(Due(day, at, before[1]))
+        case CatchUp.NONE:
+            return Plan(Due(day, at, before[1]), late)
+
+
+def wait_until(day: date, at: datetime, zone: ZoneInfo, latest: time | None) -> datetime:
+    """When an edition goes out whatever its sources say, in UTC: at its send time, or at a later local time."""
+    return (local_instant(datetime.combine(day, latest), zone) if latest else None) or at
 
 
 def edition_now(schedule: Schedule, zone: ZoneInfo, now: datetime) -> Due:
@@ -65,10 +138,23 @@ def edition_now(schedule: Schedule, zone: ZoneInfo, now: datetime) -> Due:
     return Due(today, now.astimezone(UTC), previous_at)
 
 
-def next_send(schedule: Schedule, zone: ZoneInfo, now: datetime) -> datetime:
+def next_send(schedule: Schedule, zone: ZoneInfo, now: datetime, off: DaysOff = NEVER) -> datetime:
     """The first time after ``now`` at which an edition is to be sent, in UTC."""
-    walls = CronSim(schedule.cron, _wall(now, zone) - _REACH)
-    return next(at for wall in walls if (at := local_instant(wall, zone)) is not None and at > now)
+    return next(at for wall, at in sends(schedule, zone, now) if not off(wall.date()))
+
+
+def comes_round(schedule: Schedule, off: DaysOff) -> bool:
+    """Whether it ever names a date that is no day off; those who are off for years on end do not count."""
+    walls = CronSim(schedule.cron, datetime(2024, 1, 1))  # noqa: DTZ001 - any start will do
+    return any(not off(wall.date()) for wall in islice(walls, 40))
+
+
+def sends(schedule: Schedule, zone: ZoneInfo, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Every send time after ``now``, days off included: as the schedule says it, and the instant, in UTC."""
+    for wall in CronSim(schedule.cron, _wall(now, zone) - _REACH):
+        at = local_instant(wall, zone)
+        if at is not None and at > now:
+            yield wall, at
 
 
 def local_instant(wall: datetime, zone: ZoneInfo) -> datetime | None:
@@ -97,9 +183,22 @@ def local_instant(wall: datetime, zone: ZoneInfo) -> datetime | None:
     return None if is_skipped else late
 
 
-def _occurrences_until(schedule: Schedule, zone: ZoneInfo, now: datetime) -> Iterator[tuple[date, datetime]]:
-    """Local dates and instants up to now, newest first."""
+@lru_cache(maxsize=4096)
+def _newest_two(
+    schedule: Schedule, zone: ZoneInfo, now: datetime, off: DaysOff
+) -> tuple[tuple[date, datetime], tuple[date, datetime]]:
+    """What all readers with one schedule have in common in one pass."""
+    newest, before = islice(_occurrences_until(schedule, zone, now, off), 2)
+    return newest, before
+
+
+def _occurrences_until(
+    schedule: Schedule, zone: ZoneInfo, now: datetime, off: DaysOff = NEVER
+) -> Iterator[tuple[date, datetime]]:
+    """Local dates and instants up to now, newest first, without days off."""
     for wall in CronSim(schedule.cron, _wall(now, zone) + _REACH, reverse=True):
+        if off(wall.date()):
+            continue
         at = local_instant(wall, zone)
         if at is not None and at <= now:
             yield wall.date(), at

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from datetime import datetime
+from datetime import datetime, time
 
 from cronsim import CronSim, CronSimError
 
@@ -23,6 +23,7 @@ _DAY_NUMBERS = {
 _PERIODS = ("daily", "weekdays", "weekly", "monthly")
 _CRON_FIELDS = ("minute", "hour", "day-of-month", "month", "day-of-week")
 
+_ANY_START = datetime(2024, 1, 1)  # noqa: DTZ001 - only the fields of an expression are wanted
 _CRON = re.compile(r"[\d*][^\s:]*\s+\S")
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _PARTS = re.compile(r"(?P<days>.*?)(?:\s*\bat\b\s*(?P<time>.*)|\s*(?<!\S)(?P<bare_time>\d{1,2}:\S+))?")
@@ -61,18 +62,37 @@ def parse_schedule(text: str) -> Schedule:
         raise ScheduleError(f"unknown schedule '{said}'", f"write for example {EXAMPLES}")
     parts = _PARTS.fullmatch(words)
     assert parts is not None
-    time = parts["time"] if parts["time"] is not None else parts["bare_time"] or DEFAULT_TIME
+    clock = parts["time"] if parts["time"] is not None else parts["bare_time"] or DEFAULT_TIME
     days = _cron_days(parts["days"].strip(), said)
-    return Schedule(said, f"{_cron_time(time)} {days}")
+    return Schedule(said, f"{_cron_time(clock)} {days}")
 
 
-def _cron_time(text: str) -> str:
+def send_time(schedule: Schedule) -> time:
+    """The local time at which it sends."""
+    cron = CronSim(schedule.cron, _ANY_START)
+    (hour,), (minute,) = cron.hours, cron.minutes
+    assert isinstance(hour, int)
+    assert isinstance(minute, int)
+    return time(hour, minute)
+
+
+def read_time(text: str) -> time:
+    """A time of day.
+
+    Raises:
+        ScheduleError: The text is none.
+    """
     match = _TIME.fullmatch(text)
     if match is None:
         raise ScheduleError(
             f"'{text}' is not a time of day", "write hours and minutes from 00:00 to 23:59, as in 07:30"
         )
-    return f"{int(match[2])} {int(match[1])}"
+    return time(int(match[1]), int(match[2]))
+
+
+def _cron_time(text: str) -> str:
+    read = read_time(text)
+    return f"{read.minute} {read.hour}"
 
 
 def _cron_days(words: str, said: str) -> str:
@@ -133,7 +153,7 @@ def _checked_cron(text: str) -> str:
             f"a cron expression has five fields, '{text}' has {len(fields)}", f"they are {', '.join(_CRON_FIELDS)}"
         )
     try:
-        cron = CronSim(text, datetime(2024, 1, 1))  # noqa: DTZ001 - any start will do, only the fields are wanted
+        cron = CronSim(text, _ANY_START)
         fires = next(cron, None) is not None
     except CronSimError as exc:
         raise ScheduleError(_cron_problem(str(exc), fields, text), f"see crontab(5), or write {EXAMPLES}") from exc

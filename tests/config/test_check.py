@@ -62,3 +62,16 @@ def test_check_notes_a_model_that_cannot_be_used(home: Home) -> None:
 
     assert done.code == 0
     assert "note: DIGEST_EMBEDDER: no model is called 'guesswork:large'; words alone are compared (known: " in done.out
+
+
+def test_check_reads_the_dkim_key_and_says_what_does_not_count(home: Home) -> None:
+    home.subscribe(reader("Ada", quiet="2026-11-01..2026-11-18"), reader("Ben", quiet="2026-11-19"), sources=[SOURCE])
+    home.env |= {"DIGEST_DKIM__SELECTOR": "x", "DIGEST_DKIM__KEY": "none", "DIGEST_DKIM__DOMAIN": "other.test"}
+
+    done = home.digest("check", now="2026-11-19T12:00")
+
+    assert done.code == 2
+    assert "error DIGEST_DKIM__KEY: the value is not a private key in PEM" in done.err
+    assert "DIGEST_DKIM__DOMAIN: signatures of other.test do not count for paperround.test" in done.out
+    assert "note: subscriber Ada: every date of 'quiet' is over" in done.out
+    assert "subscriber Ben" not in done.out

@@ -46,6 +46,9 @@ def test_an_editor_accepts_the_example(schema: Draft202012Validator, example: An
         lambda file: file["subscribers"][0].update(abstract="long"),
         lambda file: file["subscribers"][0].update(abstract=5001),
         lambda file: file["subscribers"][0].update(theme=["ink"]),
+        lambda file: file["subscribers"][0].update(at_least=0),
+        lambda file: file["subscribers"][0].update(links="2"),
+        lambda file: file["defaults"].update(links=2),
         lambda file: file["subscribers"][0].pop("email"),
         lambda file: file["sources"].append({"arxvi": ["cs.CL"]}),
         lambda file: file["sources"].append({"arxiv": "cs.CL", "announce": ["news"]}),
@@ -65,6 +68,13 @@ def test_an_editor_accepts_every_length_of_abstracts(
     schema: Draft202012Validator, example: Any, abstract: object
 ) -> None:
     example["subscribers"][0] |= {"abstract": abstract, "theme": "ink", "archive": "https://papers.example.org"}
+
+    assert schema.is_valid(example)
+
+
+def test_an_editor_accepts_when_a_mail_comes(schema: Draft202012Validator, example: Any) -> None:
+    example["defaults"] |= {"quiet": "2026-12-24..2027-01-02", "holidays": "DE-BE", "at_least": 3}
+    example["subscribers"][0] |= {"quiet": ["2026-12-24"], "latest_send": "10:00", "links": 2}
 
     assert schema.is_valid(example)
 

@@ -1,6 +1,7 @@
 import pickle
 import re
 from dataclasses import replace
+from datetime import date, time
 from pathlib import Path
 from textwrap import dedent
 from zoneinfo import ZoneInfo
@@ -27,7 +28,7 @@ from digest.config.models import (
 from digest.config.problems import ConfigProblems
 from digest.config.subscribers import Roster, load_subscribers, subscriber_id
 from digest.errors import ConfigError
-from digest.model import Schedule, Topic
+from digest.model import DateSpan, Schedule, Topic
 from digest.paths import shipped
 
 CANARY = "canary.person@secret-host.example"
@@ -143,6 +144,41 @@ subscribers:
     ]
 
 
+def test_when_a_mail_comes_is_read(tmp_path: Path) -> None:
+    person, late = "email: {0}@example.org, trending: 1", "schedule: daily 23:00"
+    roster = load(
+        tmp_path,
+        f"""{SOURCES}
+defaults: {{quiet: [2026-12-24 .. 2027-01-02, 2027-05-14], holidays: de-be, at_least: 3, latest_send: 9:05}}
+subscribers:
+  - {{name: A, {person.format("a")}, links: 2}}
+  - {{name: B, {person.format("b")}, quiet: 2026-12-31, holidays: "", at_least: 1, latest_send: "", {late}}}
+  - {{name: C, {person.format("c")}, quiet: [], holidays: NO}}
+""",
+    )
+
+    assert roster.problems == ()
+    christmas = (DateSpan(date(2026, 12, 24), date(2027, 1, 2)), DateSpan(date(2027, 5, 14), date(2027, 5, 14)))
+    new_year = DateSpan(date(2026, 12, 31), date(2026, 12, 31))
+    assert [
+        (each.quiet, each.holidays, each.at_least, each.latest_send, each.links) for each in roster.subscribers
+    ] == [
+        (christmas, "DE-BE", 3, time(9, 5), 2),
+        ((new_year,), "", 1, None, 1),
+        ((), "NO", 3, time(9, 5), 1),
+    ]
+
+
+def test_a_default_that_comes_too_early_costs_only_who_relies_on_it(tmp_path: Path) -> None:
+    late = "  - {name: Ben, email: ben@example.org, trending: 1, schedule: daily at 11:00}\n"
+
+    roster = load(tmp_path, f"{SOURCES}defaults: {{latest_send: 10:00}}\nsubscribers:\n{ADA}{late}")
+
+    assert names(roster) == ["Ada"]
+    (told,) = (str(problem) for problem in roster.problems)
+    assert "subscribers.yaml:8 (ben): 'latest_send' 10:00 is not after the send time 11:00" in told
+
+
 def test_the_example_has_no_problems() -> None:
     env = {name: f"{name.lower()}@example.org" for name in ("VISION_GROUP_EMAIL", "NADIA_EMAIL", "READING_GROUP_EMAIL")}
 
@@ -200,6 +236,33 @@ BAD_SUBSCRIBERS = [
     ("abstract in words", A + "trending: 1\nabstract: short", 7, "'short' is no length of an abstract", ""),
     ("abstract of a boolean", A + "trending: 1\nabstract: true", 7, "'true' is no length of an abstract", ""),
     ("abstract of nothing", A + "trending: 1\nabstract:", 7, "nothing is no length of an abstract", ""),
+    ("dates without a year", A + "trending: 1\nquiet: 12-24..01-02", 7, "neither a date nor", "with the year"),
+    ("a date that is none", A + "trending: 1\nquiet: [2027-02-29]", 7, "a day that no month has", "typing errors"),
+    ("dates in words", A + "trending: 1\nquiet: Christmas", 7, "'Christmas' is neither a date", "2026-12-24..2027"),
+    ("half a span", A + "trending: 1\nquiet: 2026-12-24..", 7, "'2026-12-24..' is neither a date", "2026-12-24.."),
+    ("dates backwards", A + "trending: 1\nquiet: 2027-01-02..2026-12-24", 7, "ends before it begins", "first"),
+    ("a year as dates", A + "trending: 1\nquiet: [2026]", 7, "'quiet' must be text, got '2026'", '"2026"'),
+    ("too many dates", A + "trending: 1\nquiet: 2020-01-01..2026-01-01", 7, "2,193 days are quiet", "paused: true"),
+    ("holidays of a country's name", A + "trending: 1\nholidays: Germany", 7, "of 'Germany'", "did you mean 'DE'?"),
+    ("holidays of an alias", A + "trending: 1\nholidays: UK", 7, "of 'UK'", "did you mean 'GB'?"),
+    ("holidays of nowhere", A + "trending: 1\nholidays: XQ", 7, "no public holidays are known of 'XQ'", "ISO 3166"),
+    ("holidays of no part", A + "trending: 1\nholidays: DE-XX", 7, "'DE-XX' is no part of DE", "DE-BE"),
+    ("holidays of a part of the whole", A + "trending: 1\nholidays: NG-LA", 7, "is no part of NG", "write 'NG'"),
+    ("holidays of half a part", A + "trending: 1\nholidays: DE-", 7, "'DE-' is no part of DE", "known: DE, DE-BB"),
+    (
+        "only holidays", A + "trending: 1\nholidays: DE\nschedule: 30 7 25 12 *", 7,
+        "every date of the schedule '30 7 25 12 *' is a public holiday of DE", "change one",
+    ),
+    ("at least none", A + "trending: 1\nat_least: 0", 7, "'at_least' must be 1 or more, got '0'", ""),
+    ("at least many", A + "trending: 1\nat_least: 101", 7, "'at_least' must be 100 or less", ""),
+    ("latest send", A + "trending: 1\nlatest_send: 25:00", 7, "'25:00' is not a time of day", "07:30"),
+    ("latest send of a number", A + "trending: 1\nlatest_send: 10", 7, "'10' is not a time of day", "07:30"),
+    ("latest send of a boolean", A + "trending: 1\nlatest_send: true", 7, "'latest_send' must be text", ""),
+    (
+        "latest send too early", A + "trending: 1\nlatest_send: 7:30", 7,
+        "'latest_send' 07:30 is not after the send time 07:30", "on the same date",
+    ),
+    ("links", A + "trending: 1\nlinks: 0", 7, "'links' must be 1 or more, got '0'", ""),
     ("archive", A + "trending: 1\narchive: papers.example.org", 7, "is not a web address", ""),
     ("open archive", A + "trending: 1\narchive: http://papers.example.org", 7, "is not an https address", ""),
     ("archive in brackets", A + "trending: 1\narchive: https://x.example/<b>", 7, "is not a web address", ""),
