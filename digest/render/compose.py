@@ -2,19 +2,19 @@
 
 import hashlib
 from base64 import encodebytes
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from email.utils import format_datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from digest.errors import ConfigError, PermanentDeliverError
-from digest.model import Edition, Message
+from digest.model import Edition, Message, Subscriber
 from digest.render import headers
 from digest.render.compile import LAYOUT, Template
 from digest.render.language import Language, find_language
 from digest.render.parts import HTML_SIDE, SLOTS, TEXT_SIDE, Node, Sheet, Slot
-from digest.render.plan import READER, Answers, Plan, unsubscribe_address
+from digest.render.plan import READER, Answers, Plan, unsubscribe_address, unsubscribe_mail
 from digest.render.press import Press
 from digest.render.theme import Logo
 from digest.render.view import LetterView, MailView
@@ -25,6 +25,8 @@ HTML_BYTES = 95_000
 """Of the encoded HTML. Gmail hides what follows about 102 kB, the footer included."""
 
 _LOGO_ID = "logo"
+_LONGEST_BOUNCES = 64 - len("+") - 22
+"""A local part has at most 64 characters (RFC 5321 section 4.5.3.1.1), a token 22."""
 
 
 class Composer:
@@ -42,7 +44,7 @@ class Composer:
             answers: Where readers' answers go.
 
         Raises:
-            ConfigError: The sender cannot be written in ASCII.
+            ConfigError: The sender cannot be written in ASCII, or a token does not fit into where bounces go.
         """
         try:
             name, self._address = headers.split_address(sender)
@@ -52,6 +54,13 @@ class Composer:
         self._template = template
         self._presses: dict[str, Press] = {}
         self._answers = answers or Answers()
+        local = self._answers.bounces.rpartition("@")[0]
+        if len(local) > _LONGEST_BOUNCES:
+            raise ConfigError(
+                f"{len(local)} characters before the @ leave no room for a token",
+                where="DIGEST_BOUNCES",
+                hint=f"use an address with at most {_LONGEST_BOUNCES}",
+            )
         self._from = headers.encode_mailbox(name, self._address)
         self._domain = self._address.rpartition("@")[2]
         self._subjects: dict[tuple[str, date, int, str], tuple[str, str]] = {}
@@ -76,21 +85,42 @@ class Composer:
         except ValueError as exc:
             # The address itself stays out of logs.
             raise PermanentDeliverError(f"cannot be mailed: {exc}", where=subscriber.id) from exc
-        unsubscribe = unsubscribe_address(subscriber.id, self._address, self._answers)
+        token = self._answers.token(subscriber, "unsubscribe")
+        unsubscribe = unsubscribe_address(token, self._address, self._answers)
         press = self._press(find_language(subscriber.language))
         theme, answers = self._template.theme, self._answers
         plan = Plan(edition, theme, unsubscribe=unsubscribe, answers=answers, stock=press.stock)
         rich, plain = plan.join(press.join, HTML_BYTES)
         subject = self._subject(plan, edition.date)
         identity = hashlib.sha256(f"{subscriber.id}\n{edition.date}".encode()).hexdigest()[:16]
-        of_list = [
-            ("List-Id", f"{PRODUCT} <{PRODUCT.lower()}.{self._domain}>"),
-            ("List-Unsubscribe", f"<{unsubscribe}>"),
-            *([("List-Archive", f"<{subscriber.archive}>")] if subscriber.archive else []),
-            ("List-Post", "NO"),
-        ]
         when = _date(now, subscriber.zone)
-        return self._write(f"{edition.date}.{identity}", recipient, subject, when, of_list, plain, rich)
+        of_list = list(self._list_headers(edition, token))
+        return self._write(f"{edition.date}.{identity}", recipient, subject, when, of_list, plain, rich, subscriber)
+
+    def _list_headers(self, edition: Edition, token: str) -> Iterator[tuple[str, str]]:
+        """What makes it mail of a list (RFC 2369, RFC 2919), and one that a click ends (RFC 8058)."""
+        answers, archive = self._answers, edition.subscriber.archive
+        page = unsubscribe_address(token, self._address, answers)
+        mail = unsubscribe_mail(token, self._address, answers)
+        mailbox = mail.partition("?")[0]
+        yield "List-Id", f"{PRODUCT} <{PRODUCT.lower()}.{self._domain}>"
+        yield "List-Help", f"<{mailbox}?subject=help>"
+        # A line for each address: no header line has room for two long ones.
+        yield "List-Unsubscribe", ",\r\n ".join(f"<{address}>" for address in dict.fromkeys((page, mail)))
+        if page.startswith("https:") and token:
+            yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
+        if archive:
+            yield "List-Archive", f"<{archive}>"
+        yield "List-Post", "NO"
+        # By which Gmail sums up complaints: nothing in it tells readers apart
+        # (https://support.google.com/mail/answer/6254652, read 2026-11-22).
+        yield "Feedback-ID", f"{edition.date}:{self._template.name}:{PRODUCT.lower()}"
+
+    def _envelope_sender(self, subscriber: Subscriber) -> str:
+        """Where what cannot be delivered comes back to; says whose mail it was."""
+        local, _, domain = self._answers.bounces.rpartition("@")
+        token = self._answers.token(subscriber, "bounce")
+        return f"{local}+{token}@{domain}" if local and token else self._answers.bounces or self._address
 
     def letter(
         self, letter: LetterView, identity: str, recipient: str, language: Language, zone: ZoneInfo, now: datetime
@@ -114,6 +144,7 @@ class Composer:
         of_list: Sequence[tuple[str, str]],
         text: bytes,
         html: bytes,
+        subscriber: Subscriber | None = None,
     ) -> Message:
         """Put headers and bodies together; the first of the subjects is for people, the other encoded."""
         message_id = f"<{identity}@{self._domain}>"
@@ -135,7 +166,7 @@ class Composer:
         rich = _related(html, logo) if logo else _HTML_HEAD + html
         return Message(
             message_id=message_id,
-            sender=self._address,
+            sender=self._envelope_sender(subscriber) if subscriber else self._address,
             recipient=recipient,
             subject=subject[0],
             raw=b"".join([written, _MARK, _TEXT_HEAD, text, _MARK, rich, _LAST]),

@@ -31,7 +31,7 @@ HOLES: Final[Mapping[str, tuple[str, ...]]] = {
 SLOTS: Final = frozenset(
     {
         *("reader.name", "reader.heading", "reader.contents", "reader.preheader", "reader.standing"),
-        *("reader.unsubscribe", "reader.archive", "reader.id"),
+        *("reader.unsubscribe", "reader.pause", "reader.archive", "reader.id"),
         *("paper.number", "paper.score"),
     }
 )

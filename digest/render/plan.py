@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from digest.model import Edition, Match, Paper, Rise
+from digest.model import Edition, Match, Paper, Rise, Subscriber
 from digest.render.compile import LAYOUT
 from digest.render.language import find_language
 from digest.render.parts import HTML_SIDE, SLOTS, TEXT_SIDE, Node, Sheet, Slot, Stock
@@ -32,6 +32,7 @@ from digest.render.view import (
 from digest.render.why import say_discussed, say_follow_up, say_missing, say_schedule, say_score
 from digest.render.words import nowrap, plain
 from digest.text.clean import fit
+from digest.tokens import Keyring
 
 FIRST_SENTENCES: Final = 250
 """To so many characters an abstract is cut first."""
@@ -55,6 +56,14 @@ class Answers:
     """With ``{reader}``, ``{paper}`` and ``{verdict}``, which is ``more`` or ``less``."""
     unsubscribe_url: str = ""
     """With ``{reader}``."""
+    keyring: Keyring | None = None
+    """Makes the tokens that tell who answers; without it nothing does, and the operator has to ask."""
+    bounces: str = ""
+    """A bare address whose mailbox takes ``name+anything@``, for what cannot be delivered; empty for the sender's."""
+
+    def token(self, reader: Subscriber, purpose: str) -> str:
+        """What stands for a reader in an address: neither their name nor their own address ever does."""
+        return self.keyring.token(reader, purpose) if self.keyring else ""
 
 
 class Room(NamedTuple):
@@ -76,6 +85,7 @@ READER: Final = ReaderView(
     preheader=_SLOTS["reader.preheader"],
     standing=_SLOTS["reader.standing"],
     unsubscribe=_SLOTS["reader.unsubscribe"],
+    pause=_SLOTS["reader.pause"],
     archive=_SLOTS["reader.archive"],
 )
 
@@ -120,6 +130,7 @@ class Plan:
         self._reader_tag = plain(reader.language, 35)
         self._archive = f"{reader.archive.rstrip('/')}/{edition.date}.html" if reader.archive else ""
         self._has_feedback = bool(answers.mailbox or answers.feedback_url)
+        self._has_pause = bool(answers.mailbox and answers.keyring)
         kinds = (edition.matched, edition.trending, edition.rising, edition.rest, edition.follow_ups)
         self._has_contents = sum(map(bool, kinds)) > 1
         shared = (edition.date, self._reader_tag, self._has_contents, bool(self._archive), answers)
@@ -194,6 +205,7 @@ class Plan:
             has_contents=self._has_contents,
             has_archive=bool(self._archive),
             has_feedback=self._has_feedback,
+            has_pause=self._has_pause,
         )
 
     def tree(self, room: Room) -> Node:
@@ -400,9 +412,15 @@ class Plan:
             "reader.preheader": Slot(self._preheader(name)),
             "reader.standing": Slot(standing),
             "reader.unsubscribe": Slot(self._unsubscribe),
+            "reader.pause": Slot(self._pause(reader)),
             "reader.archive": Slot(self._archive),
-            "reader.id": Slot(quote(reader.id, safe="")),
+            "reader.id": Slot(self._answers.token(reader, "feedback") if self._has_feedback else ""),
         }
+
+    def _pause(self, reader: Subscriber) -> str:
+        if not self._has_pause:
+            return ""
+        return _mailto(self._answers.mailbox, "pause", "2", "weeks", self._answers.token(reader, "pause"))
 
     def _contents(self, sections: Sequence[str], rest: int) -> Iterator[str]:
         count = self.language.count
@@ -426,19 +444,26 @@ class Plan:
 
     def _feedback(self, paper: Paper, verdict: str) -> Gap:
         """Where readers say what they think of a paper, but for who they are."""
-        pattern = self._answers.feedback_url or (
-            f"mailto:{quote(self._answers.mailbox, safe='@')}?subject={{verdict}}%20{{paper}}%20{{reader}}"
-        )
+        pattern = self._answers.feedback_url or _mailto(self._answers.mailbox, "{verdict}", "{reader}", "{paper}")
         values = {"paper": quote(paper.key, safe=""), "verdict": verdict}
         return Gap("reader.id", _put_in(pattern, values).split("{reader}"))
 
 
-def unsubscribe_address(subscriber_id: str, mailbox: str, answers: Answers) -> str:
+def unsubscribe_address(token: str, mailbox: str, answers: Answers) -> str:
     """Where a reader ends it all: a page of the operator's, else a mail that says so."""
-    reader = quote(subscriber_id, safe="")
     if answers.unsubscribe_url:
-        return _put_in(answers.unsubscribe_url, {"reader": reader})
-    return f"mailto:{quote(answers.mailbox or mailbox, safe='@')}?subject=unsubscribe%20{reader}"
+        return _put_in(answers.unsubscribe_url, {"reader": token})
+    return unsubscribe_mail(token, mailbox, answers)
+
+
+def unsubscribe_mail(token: str, mailbox: str, answers: Answers) -> str:
+    """The mail that ends it all, as an address; mail programs send it for a reader who asks them to."""
+    return _mailto(answers.mailbox or mailbox, "unsubscribe", token)
+
+
+def _mailto(mailbox: str, *words: str) -> str:
+    """A mail whose subject is these words."""
+    return f"mailto:{quote(mailbox, safe='@')}?subject={'%20'.join(filter(None, words))}"
 
 
 def _put_in(pattern: str, values: dict[str, str]) -> str:

@@ -66,6 +66,8 @@ class MailView:
     """Whether ``reader.archive`` leads anywhere."""
     has_feedback: bool = False
     """Whether ``paper.more`` and ``paper.less`` of matched papers lead anywhere."""
+    has_pause: bool = False
+    """Whether ``reader.pause`` leads anywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,8 @@ class ReaderView:
     """``Paperround for Ada Lovelace: weekdays at 07:30 (Europe/London).``"""
     unsubscribe: object
     """An address, https or mailto."""
+    pause: object
+    """A mail that asks for two weeks without any; print it only where ``mail.has_pause``."""
     archive: object
     """The address of this edition on the web; print it only where ``mail.has_archive``."""
 

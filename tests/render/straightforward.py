@@ -28,7 +28,7 @@ from digest.render.compile import PARTS
 from digest.render.language import Language
 from digest.render.mjml import inline_css, run_mjml
 from digest.render.parts import HOLES, Node
-from digest.render.plan import Answers, Plan, unsubscribe_address
+from digest.render.plan import Answers, Plan, unsubscribe_address, unsubscribe_mail
 from digest.render.press import Gap, slot_text
 from digest.render.theme import Theme
 from digest.render.words import FILTERS
@@ -59,7 +59,8 @@ class Straightforward:
         """The message of an edition that has room."""
         reader = edition.subscriber
         mailbox = self._sender.addr_spec
-        unsubscribe = unsubscribe_address(reader.id, mailbox, self._answers)
+        token = self._answers.token(reader, "unsubscribe")
+        unsubscribe = unsubscribe_address(token, mailbox, self._answers)
         plan = Plan(edition, self._theme, unsubscribe=unsubscribe, answers=self._answers)
         identity = hashlib.sha256(f"{reader.id}\n{edition.date}".encode()).hexdigest()[:16]
         domain = self._sender.domain
@@ -71,10 +72,15 @@ class Straightforward:
         message["Date"] = format_datetime(now.astimezone(reader.zone))
         message["Message-ID"] = f"<{edition.date}.{identity}@{domain}>"
         message["List-Id"] = f"Paperround <paperround.{domain}>"
-        message["List-Unsubscribe"] = f"<{unsubscribe}>"
+        by_mail = unsubscribe_mail(token, mailbox, self._answers)
+        message["List-Help"] = f"<{by_mail.partition('?')[0]}?subject=help>"
+        message["List-Unsubscribe"] = ", ".join(dict.fromkeys((f"<{unsubscribe}>", f"<{by_mail}>")))
+        if token and unsubscribe.startswith("https://"):
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         if reader.archive:
             message["List-Archive"] = f"<{reader.archive}>"
         message["List-Post"] = "NO"
+        message["Feedback-ID"] = f"{edition.date}:{self._name}:paperround"
         message["Auto-Submitted"] = "auto-generated"
         message["X-Auto-Response-Suppress"] = "All"
         room = plan.most

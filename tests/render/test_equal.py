@@ -31,6 +31,7 @@ from digest.render.compile import load_template
 from digest.render.compose import Composer
 from digest.render.plan import Answers
 from digest.render.theme import Logo, Theme
+from digest.tokens import Keyring
 from tests.builders import NOW, a_match, a_paper, a_subscriber, an_edition
 from tests.render.samples import WORDINGS, a_full_edition
 from tests.render.straightforward import Straightforward, differences
@@ -39,6 +40,7 @@ SENDER = Address("Paperround", "digest", "example.org")
 PAGES = Answers(
     feedback_url="https://forms.example.org/f?r={reader}&p={paper}&v={verdict}",
     unsubscribe_url="https://forms.example.org/end?r={reader}&x='<\">",
+    keyring=Keyring(b"a secret for tests only"),
 )
 PIXEL = bytes.fromhex("47494638396101000100800000ffffff00000021f90400000000002c00000000010001000002024401003b")
 DARING = Theme(
@@ -195,7 +197,13 @@ def test_a_part_is_shared_only_by_readers_for_whom_it_is_the_same(
     ],
 )
 def test_a_mail_from_fragments_is_the_mail_for_one_reader(template: str, some: slice) -> None:
-    same(template, [shipped("templates")], DARING, Answers(mailbox="answers+digest@example.org"), readers()[some])
+    same(
+        template,
+        [shipped("templates")],
+        DARING,
+        Answers("answers+digest@example.org", keyring=PAGES.keyring),
+        readers()[some],
+    )
 
 
 def same(name: str, folders: Sequence[Path], theme: Theme, answers: Answers, editions: Sequence[Edition]) -> None:

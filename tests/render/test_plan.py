@@ -8,9 +8,12 @@ from digest.render.compile import Template
 from digest.render.compose import HTML_BYTES, compose_message
 from digest.render.plan import Answers, Plan, unsubscribe_address
 from digest.render.theme import Theme
+from digest.tokens import Keyring
 from tests.builders import NOW, a_match, a_paper, a_subscriber, an_edition
 from tests.render.conftest import SENDER
 
+KEYRING = Keyring(b"a secret for tests only")
+TOKENS = {purpose: KEYRING.token(a_subscriber(), purpose) for purpose in ("unsubscribe", "feedback")}
 ABSTRACT = "A sentence that is about as long as the sentences of abstracts usually are, and ends here. " * 18
 
 
@@ -81,21 +84,22 @@ def test_what_is_left_out_is_on_the_web_if_it_is_published_there(daily: Template
     ("answers", "more", "stop"),
     [
         pytest.param(
-            Answers(mailbox="in@example.org"),
-            "mailto:in@example.org?subject=more%20arxiv%3A2611.00001%20ada",
-            "mailto:in@example.org?subject=unsubscribe%20ada",
+            Answers(mailbox="in@example.org", keyring=KEYRING),
+            f"mailto:in@example.org?subject=more%20{TOKENS['feedback']}%20arxiv%3A2611.00001",
+            f"mailto:in@example.org?subject=unsubscribe%20{TOKENS['unsubscribe']}",
             id="a mailbox",
         ),
         pytest.param(
             Answers(
                 feedback_url="https://f.example.org/?r={reader}&p={paper}&v={verdict}",
                 unsubscribe_url="https://f.example.org/stop/{reader}",
+                keyring=KEYRING,
             ),
-            "https://f.example.org/?r=ada&amp;p=arxiv%3A2611.00001&amp;v=more",
-            "https://f.example.org/stop/ada",
+            f"https://f.example.org/?r={TOKENS['feedback']}&amp;p=arxiv%3A2611.00001&amp;v=more",
+            f"https://f.example.org/stop/{TOKENS['unsubscribe']}",
             id="pages",
         ),
-        pytest.param(Answers(), None, "mailto:digest@example.org?subject=unsubscribe%20ada", id="nothing"),
+        pytest.param(Answers(), None, "mailto:digest@example.org?subject=unsubscribe", id="nothing"),
     ],
 )
 def test_answers_go_where_the_operator_says(daily: Template, answers: Answers, more: str | None, stop: str) -> None:
@@ -104,8 +108,9 @@ def test_answers_go_where_the_operator_says(daily: Template, answers: Answers, m
     assert (f'href="{more}"' in message.html) == bool(more)
     assert ("ore like this" in message.html) == bool(more)
     assert f'href="{stop}"' in message.html
-    assert f"\r\nList-Unsubscribe: <{stop}>\r\n".encode() in message.raw
-    assert unsubscribe_address("ada", "digest@example.org", answers) == stop
+    assert f"\r\nList-Unsubscribe: <{stop}>".encode() in message.raw
+    assert unsubscribe_address(answers.token(a_subscriber(), "unsubscribe"), "digest@example.org", answers) == stop
+    assert ("Pause for two weeks" in message.text) == bool(answers.mailbox)
 
 
 def test_a_reader_who_wants_no_abstracts_gets_none(compose: Callable[[Edition], object], daily: Template) -> None:
