@@ -4,7 +4,8 @@
     addresses.py check FILE    fail if the SQLite file holds one of them
 
 The secret DIGEST_ADDRESSES has one line for each reader, NAME=address; empty lines and those with # are skipped.
-The secret DIGEST_SUBSCRIBERS_YAML, if set, becomes the subscribers file. No message of this script holds a value.
+The secret DIGEST_SUBSCRIBERS_YAML, if set, becomes the subscribers file; then names are kept out of the log, too, and
+DIGEST_SECRET must be set, as it hides them in what is published. No message of this script holds a value.
 """
 
 # ruff: noqa: INP001, T201
@@ -14,11 +15,20 @@ import re
 import secrets
 import sqlite3
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
 ADDRESS = re.compile(r"[^\s@<>\"'`,;:()\[\]{}=]+@[^\s@<>\"'`,;:()\[\]{}=]+\.[^\s@<>\"'`,;:()\[\]{}=]*\w")
+# Names of subscribers and topics in a YAML file, in block and in flow style, where they stand on one line.
+NAME = re.compile(
+    r"""(?:^|[\s{,])["']?(?:name|id)["']?\s*:\s*"""
+    r"""(?:"(?P<double>[^"\n]+)"|'(?P<single>[^'\n]+)'|(?P<bare>[^\s"'#,}][^"'#,}\n]*))""",
+    re.MULTILINE,
+)
+SHORTEST = 3
+"""Shorter names are not masked: they tell little, and half of the log would go with them."""
 LINE = re.compile(r"(?P<name>[A-Z][A-Z0-9_]*)\s*=\s*(?P<address>.+)")
 # An address must not be able to change how later steps run.
 RESERVED = ("DIGEST_", "GITHUB_", "RUNNER_", "ACTIONS_", "LD_", "PYTHON", "PIP_", "GIT_", "GH_", "NODE_", "STATE_")
@@ -65,11 +75,47 @@ def known(environment: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys([*named, *written]))
 
 
-def masks(addresses: Iterable[str]) -> Iterator[str]:
-    """The workflow commands that hide addresses, also as they stand in links and folded to lower case."""
-    for address in addresses:
-        for form in dict.fromkeys((address, address.lower(), address.replace("@", "%40"))):
-            yield "::add-mask::" + form.replace("%", "%25")
+def forms(address: str) -> list[str]:
+    """An address as it may be printed: in small letters, in a link, without its tag, its domain in ASCII."""
+    local, _, domain = address.rpartition("@")
+    try:
+        ascii_domain = domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        ascii_domain = domain
+    plain = [f"{name}@{host}" for name in (local, local.partition("+")[0]) for host in (domain, ascii_domain) if name]
+    cased = [form for each in plain for form in (each, each.lower())]
+    linked = [form.replace("+", "%2B").replace("@", "%40") for form in cased]
+    return list(dict.fromkeys([*cased, *linked, *(form.replace("@", "%40") for form in cased)]))
+
+
+def names(environment: Mapping[str, str]) -> list[str]:
+    """Names in the secret subscribers file, and the ids that are made of them; empty if the file is committed."""
+    found = []
+    for match in NAME.finditer(environment.get("DIGEST_SUBSCRIBERS_YAML", "")):
+        name = next(filter(None, match.groups())).strip()
+        folded = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+        found += [name, re.sub(r"[^a-z0-9]+", "-", folded).strip("-")]
+    return [text for text in dict.fromkeys(found) if len(text) >= SHORTEST]
+
+
+def private(environment: Mapping[str, str]) -> list[str]:
+    """Every text that must not be shown, the longest first, so that none is left in part."""
+    found = [form for address in known(environment) for form in forms(address)] + names(environment)
+    return sorted(dict.fromkeys(found), key=len, reverse=True)
+
+
+def masks(texts: Iterable[str]) -> Iterator[str]:
+    """The workflow commands that make the runner hide these texts."""
+    for text in texts:
+        yield "::add-mask::" + text.replace("%", "%25")
+
+
+def hide(text: str, environment: Mapping[str, str]) -> str:
+    """A text for others, without what must not be shown."""
+    if not (words := private(environment)):
+        return text
+    pattern = "|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words)
+    return re.sub(pattern, "***", text, flags=re.IGNORECASE)
 
 
 def exports(addresses: Mapping[str, str]) -> Iterator[str]:
@@ -125,12 +171,23 @@ def subscribers_file(file: Path, secret: str) -> None:
             )
 
 
+def see_to_secret(environment: Mapping[str, str]) -> None:
+    """Without DIGEST_SECRET ids are published as they are, which a secret list of subscribers rules out."""
+    if environment.get("DIGEST_SECRET"):
+        return
+    missing = "the secret DIGEST_SECRET is not set: make one with 'openssl rand -base64 24' and keep it"
+    if environment.get("DIGEST_SUBSCRIBERS_YAML", "").strip():
+        raise Refused(f"{missing}. Without it the ledger would show ids, which are made of your subscribers' names")
+    print(f"::warning title=DIGEST_SECRET::{missing}. Links of one run's mails mean nothing to the next, and ids show")
+
+
 def main(command: str, file: Path) -> None:
     """Run one command; raises ``Refused``."""
     if command == "export":
         text = os.environ.get("DIGEST_SUBSCRIBERS_YAML", "").strip()
-        for mask in masks(known(os.environ)):
+        for mask in masks(private(os.environ)):
             print(mask)
+        see_to_secret(os.environ)
         subscribers_file(file, text)
         with Path(os.environ["GITHUB_ENV"]).open("a", encoding="utf-8") as environment:
             environment.writelines(exports(parse(os.environ.get("DIGEST_ADDRESSES", ""))))
