@@ -1,7 +1,7 @@
 # Everything is set up in .venv, of this checkout alone; needs Python >= 3.11, make and a package index.
 PYTHON ?= python3
 BIN := .venv/bin
-BENCHMARKS := match relevance trending daily_papers queries collect links latex render
+BENCHMARKS := match relevance trending daily_papers queries collect links latex render zones send crash
 
 .PHONY: help demo test soak judge messages golden screenshots bench check format clean
 .DEFAULT_GOAL := help
@@ -58,8 +58,9 @@ check: .venv/ready-dev  ## format, lint, types, layers, docs, workflows
 	$(BIN)/lint-imports
 	$(BIN)/python docs/check.py
 	$(BIN)/python docs/messages.py --check
-	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/zizmor --offline --quiet .github action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 
 format: .venv/ready-dev  ## rewrite the code in the project's style
 	$(BIN)/ruff format .
