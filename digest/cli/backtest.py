@@ -208,11 +208,16 @@ def _ask(subscriber: "Subscriber", file: Path, period: Period) -> Side:
     """Ask all topics about every paper."""
     from digest.match.panel import Panel
     from digest.match.topics import compile_topics
+    from digest.schedule.days_off import DaysOff
     from digest.schedule.due import next_send
 
     @cache
     def mail_after(at: datetime) -> date:
-        return next_send(subscriber.schedule, subscriber.zone, at).astimezone(subscriber.zone).date()
+        return (
+            next_send(subscriber.schedule, subscriber.zone, at, DaysOff.of(subscriber))
+            .astimezone(subscriber.zone)
+            .date()
+        )
 
     wanted = dict(Panel([subscriber]).ask(period.readings).of(subscriber.id))
     asked = [

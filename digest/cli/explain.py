@@ -8,11 +8,13 @@ import typer
 from rich.markup import escape
 
 from digest.cli.common import (
+    JsonOption,
     NameArgument,
     NowOption,
     console,
     examples,
     find_subscriber,
+    print_json,
     reference_time,
     show_problems,
 )
@@ -30,6 +32,7 @@ EPILOG = examples("digest explain Me 2611.00104", 'digest explain "Vision group"
 def explain(
     name: NameArgument,
     paper: Annotated[str, typer.Argument(metavar="PAPER", help="An arXiv id, DOI, address, or words of the title.")],
+    as_json: JsonOption = False,
     now: NowOption = None,
 ) -> None:
     """Show what each topic of a subscriber says to a stored paper: every rule, which words hit and where, what kept it
@@ -50,20 +53,45 @@ def explain(
             f"no stored paper is {paper!r}",
             hint=f"{world.papers.count()} papers are stored; digest collect reads the sources",
         )
+    weighed = weigh_paper(world, subscriber, found, moment)
+    reasons, sent = [*_reasons(weighed, subscriber)], [*_ledger(world, subscriber, found, moment)]
+    if as_json:
+        print_json(_view(found, weighed, reasons, sent))
+        return
     console.print(f"[bold]{escape(found.title)}[/bold]")
     console.print(
         f"{escape(found.key)}, listed by {escape(', '.join(found.sources))},"
         f" first seen {found.first_seen:%Y-%m-%d %H:%M} UTC"
     )
-    weighed = weigh_paper(world, subscriber, found, moment)
     for judgement in weighed.judgements:
         _show_judgement(judgement)
-    for line in _reasons(weighed, subscriber):
-        console.print(escape(line))
-    for line in _ledger(world, subscriber, found, moment):
+    for line in (*reasons, *sent):
         console.print(escape(line))
     for note in weighed.notes:
         console.print(f"note: {escape(note)}")
+
+
+def _view(paper: "Paper", weighed: "Weighed", reasons: list[str], sent: list[str]) -> dict[str, object]:
+    return {
+        "paper": paper.key,
+        "title": paper.title,
+        "sources": paper.sources,
+        "first_seen": paper.first_seen,
+        "topics": [
+            {
+                "topic": judgement.topic,
+                "wants": judgement.wants,
+                "evidence": [_say_hit(hit) for hit in judgement.evidence],
+                "lowered_by": [_say_hit(hit) for hit in judgement.lowered_by],
+                "objections": [objection.text for objection in judgement.objections],
+                "missing": judgement.missing,
+            }
+            for judgement in weighed.judgements
+        ],
+        "reasons": reasons,
+        "sent": sent,
+        "notes": weighed.notes,
+    }
 
 
 def _show_judgement(judgement: "Judgement") -> None:

@@ -9,12 +9,14 @@ import typer
 from rich.markup import escape
 
 from digest.cli.common import (
+    JsonOption,
     NameArgument,
     NowOption,
     console,
     examples,
     find_subscriber,
     number_of,
+    print_json,
     read_clock,
     reference_time,
     show_problems,
@@ -48,6 +50,7 @@ def export(
         str | None, typer.Option(metavar="URL", help="Where the folder is published; else the subscriber's 'archive'.")
     ] = None,
     topics: Annotated[bool, typer.Option("--topics", help="Show the names of topics, which are private else.")] = False,
+    as_json: JsonOption = False,
     now: NowOption = None,
 ) -> None:
     """Write the editions that a subscriber was sent as files: a web archive, Atom and JSON feeds, BibTeX and RIS.
@@ -66,6 +69,8 @@ def export(
     chosen = frozenset(formats or Format)
     if to == "-" and (len(chosen) != 1 or Format.SITE in chosen):
         raise ConfigError("stdout takes one file", where="--to -", hint="name it: --format atom, json, bibtex or ris")
+    if to == "-" and as_json:
+        raise ConfigError("--json and --to - both want stdout", where="--json", hint="name a folder with --to DIR")
     first, last = since.date() if since else date.min, until.date() if until else date.max
     if first > last:
         raise ConfigError(f"{first} is after {last}", where="--from", hint="give the earlier date to --from")
@@ -101,6 +106,10 @@ def export(
         return
     files = build_files(archive, folders, earlier)
     written = write_files(folder, subscriber.id, files)
+    if as_json:
+        counts = {"editions": len(editions), "papers": len(archive.papers)}
+        print_json({"folder": folder, **counts, "files": len(files), "written": written})
+        return
     papers = number_of(len(archive.papers), "paper")
     console.print(
         f"{number_of(len(editions), 'edition')} with {papers}: {number_of(written, 'file')} of {len(files)} written"

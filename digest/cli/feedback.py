@@ -7,11 +7,13 @@ import typer
 from rich.markup import escape
 
 from digest.cli.common import (
+    JsonOption,
     NameArgument,
     NowOption,
     console,
     examples,
     find_subscriber,
+    print_json,
     read_clock,
     reference_time,
     show_problems,
@@ -43,6 +45,7 @@ def feedback(
         Answer | None,
         typer.Argument(metavar="ANSWER", help="more or less like it; none takes back what was said."),
     ] = None,
+    as_json: JsonOption = False,
     now: NowOption = None,
 ) -> None:
     """Remember whether a subscriber wants more or less like a stored paper; without one, list what they said."""
@@ -59,7 +62,7 @@ def feedback(
         )
     world = build_world(config, read_clock)
     if paper is None or answer is None:
-        _list(world, subscriber)
+        _list(world, subscriber, as_json=as_json)
         return
     found = world.papers.find_paper(clean_text(paper))
     if found is None:
@@ -73,16 +76,26 @@ def feedback(
     else:
         world.feedback.give(subscriber.id, Feedback(found.key, more=answer is Answer.MORE, at=moment))
         done = f"{answer} like this"
+    if as_json:
+        print_json({"paper": found.key, "title": found.title, "subscriber": subscriber.id, "done": done})
+        return
     console.print(f"[bold]{escape(found.title)}[/bold]")
     console.print(f"{escape(found.key)}, {escape(subscriber.name)}: {done}")
 
 
-def _list(world: "World", subscriber: Subscriber) -> None:
+def _list(world: "World", subscriber: Subscriber, *, as_json: bool) -> None:
     said = world.feedback.of(subscriber.id)
+    titles = {paper.key: paper.title for paper in world.papers.papers([each.paper for each in said])}
+    if as_json:
+        view = [
+            {"at": each.at, "more": each.more, "paper": each.paper, "title": titles.get(each.paper, "")}
+            for each in reversed(said)
+        ]
+        print_json({"subscriber": subscriber.id, "feedback": view})
+        return
     if not said:
         console.print(f"{escape(subscriber.name)} said nothing of any paper yet")
         return
-    titles = {paper.key: paper.title for paper in world.papers.papers([each.paper for each in said])}
     rows = table(f"What {escape(subscriber.name)} said", "when (UTC)", "like this", "title", "paper")
     for each in reversed(said):
         rows.add_row(

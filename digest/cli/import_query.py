@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from digest.cli.common import console, errors, examples, number_of
+from digest.cli.common import JsonOption, console, errors, examples, number_of, print_json
 from digest.errors import ConfigError
 
 EPILOG = examples(
@@ -33,6 +33,7 @@ def import_query(
     topic: Annotated[
         str | None, typer.Option("--topic", metavar="NAME", help="Print a topic of this name for the subscribers file.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Turn a search written for PubMed into a query; what could not be said goes to stderr."""
     from digest.match.pubmed import import_pubmed
@@ -48,6 +49,9 @@ def import_query(
         problem, _, hint = str(exc).partition("\n  hint: ")
         raise ConfigError(problem, where=where, hint=hint) from exc
     query = print_query(imported.query)
+    if as_json:
+        print_json({"query": query, "topic": topic, "notes": imported.notes})
+        return
     console.print(escape(query if topic is None else print_topic(topic, query)))
     for note in imported.notes:
         errors.print(f"[yellow]note[/yellow] {escape(note)}")

@@ -43,23 +43,19 @@ EPILOG = examples("mkdir papers && cd papers && digest init", "digest check")
 def init() -> None:
     """Write a starter [bold]subscribers.yaml[/bold] and [bold].env[/bold] into this folder; existing files stay."""
     written = [
-        name
-        for name, text, mode in (("subscribers.yaml", _SUBSCRIBERS, 0o644), (".env", _ENV, 0o600))
-        if _write_new(Path(name), text, mode)
+        name for name, text in (("subscribers.yaml", _SUBSCRIBERS), (".env", _ENV)) if _write_new(Path(name), text)
     ]
     if not written:
         raise ConfigError("subscribers.yaml and .env exist already", hint="edit them, then: digest check")
     console.print(f"wrote {' and '.join(written)}")
     console.print(f"every key of the format: {shipped('subscribers.example.yaml')}", soft_wrap=True)
-    console.print(
-        "next: fill in both, then  digest check --smtp,  digest collect,  digest preview --open,  digest run --all"
-    )
+    console.print("next: fill in both, then  digest check,  digest doctor,  digest preview --open,  digest run --all")
 
 
-def _write_new(path: Path, text: str, mode: int) -> bool:
-    """Create a file, unless there is one."""
+def _write_new(path: Path, text: str) -> bool:
+    """Create a file that only its owner may read, unless there is one."""
     try:
-        path.touch(mode=mode, exist_ok=False)
+        path.touch(mode=0o600, exist_ok=False)
         path.write_text(text, encoding="utf-8")
     except FileExistsError:
         return False

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from digest.cli.common import console, examples, number_of, table
+from digest.cli.common import JsonOption, console, examples, number_of, print_json, table
 from digest.errors import ConfigError
 
 EPILOG = examples(
@@ -25,10 +25,10 @@ app = typer.Typer(rich_markup_mode="rich")
 
 
 @app.callback(invoke_without_command=True, epilog=EPILOG)
-def templates(context: typer.Context) -> None:
+def templates(context: typer.Context, as_json: JsonOption = False) -> None:
     """List templates, themes and parts, and which of them are yours; or copy one to change it."""
     if context.invoked_subcommand is None:
-        _list()
+        _list(as_json=as_json)
 
 
 @app.command("eject", epilog=EPILOG)
@@ -105,30 +105,45 @@ def _copy(source: Path, target: Path) -> None:
         ) from exc
 
 
-def _list() -> None:
+def _list(*, as_json: bool) -> None:
     from digest.config.settings import load_settings
     from digest.looks import template_folders, theme_files
     from digest.render.compile import PARTS, find_templates
 
     folders = template_folders(load_settings().templates)
     known = find_templates(folders)
+    own = {name: [path for paths in _files(folders, name).values() for path in paths] for name in known}
+    themes = {name: [path] for name, path in theme_files(folders).items()}
+    parts = _files(folders, PARTS)
+    if as_json:
+        groups: dict[str, Mapping[str, Sequence[Path]]] = {"templates": own, "themes": themes, "parts": parts}
+        view = {
+            group: {name: _by_owner(paths, folders) for name, paths in sorted(found.items())}
+            for group, found in groups.items()
+        }
+        print_json({"shipped": folders[-1], "yours": folders[0] if folders[1:] else None, **view})
+        return
     console.print(f"shipped: {escape(str(folders[-1]))}")
     console.print(
         f"yours:   {escape(str(folders[0]))}" if folders[1:] else "yours:   none; DIGEST_TEMPLATES is not set"
     )
-    own = {name: [path for paths in _files(folders, name).values() for path in paths] for name in known}
     _show("Templates", "template", own, folders)
-    _show("Themes", "theme", {name: [path] for name, path in theme_files(folders).items()}, folders)
-    _show("Parts of every template", "part", _files(folders, PARTS), folders)
+    _show("Themes", "theme", themes, folders)
+    _show("Parts of every template", "part", parts, folders)
     console.print(f"{number_of(len(known), 'template')}; digest templates eject NAME copies one to change")
+
+
+def _by_owner(paths: Sequence[Path], folders: Sequence[Path]) -> dict[str, list[str]]:
+    """The names of the operator's own files, and of those that are used as they are shipped."""
+    shipped = [path.name for path in paths if path.is_relative_to(folders[-1])]
+    return {"yours": [path.name for path in paths if path.name not in shipped], "shipped": shipped}
 
 
 def _show(title: str, what: str, found: Mapping[str, Sequence[Path]], folders: Sequence[Path]) -> None:
     rows = table(title, what, "yours", "shipped")
     for name, paths in sorted(found.items()):
-        shipped = [path.name for path in paths if path.is_relative_to(folders[-1])]
-        yours = [path.name for path in paths if path.name not in shipped]
-        rows.add_row(escape(name), escape(", ".join(yours)), escape(", ".join(shipped)))
+        owner = _by_owner(paths, folders)
+        rows.add_row(escape(name), escape(", ".join(owner["yours"])), escape(", ".join(owner["shipped"])))
     console.print(rows)
 
 

@@ -12,11 +12,15 @@ def mask(address: str) -> str:
 
 
 def mask_addresses(text: str) -> str:
-    """Mask every address in a text, and the sign-in of web addresses: ``<ana@example.org>`` becomes ``<a***@***>``."""
+    """Mask every address in a text, and the sign-in of web addresses: ``<ana@example.org>`` becomes ``<a***@***>``.
+
+    Where the two are apart, as in ``ana@[192.0.2.1]`` and ``"ana b"@example.org``, the half with the ``@`` is masked;
+    a sign alone, as the ``@@`` of a diff, is no address.
+    """
 
     def hide(word: re.Match[str]) -> str:
         if word["signin"]:
             return "//***@"
-        return mask(word[0]) if "@" in word[0] and word[0] != "@" else word[0]
+        return mask(word[0]) if "@" in word[0] and any(map(str.isalnum, word[0])) else word[0]
 
     return _WORD.sub(hide, text)

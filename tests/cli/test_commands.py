@@ -11,8 +11,8 @@ from tests.collect.evil_http import Answer, EvilHttp
 from tests.deliver.evil_smtp import EvilSmtp
 
 COMMANDS = [
-    "init", "check", "collect", "preview", "run", "serve", "explain", "backtest", "import-query", "feedback", "status",
-    "demo", "export", "lint", "send-test", "templates",
+    "init", "check", "doctor", "collect", "preview", "run", "serve", "explain", "backtest", "import-query", "feedback",
+    "status", "demo", "export", "lint", "outbox", "inbox", "send-test", "templates", "schedule", "db",
 ]  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def test_help_names_every_command(home: Home) -> None:
 def test_from_init_to_the_first_preview(home: Home) -> None:
     first = home.digest("init")
     assert (first.code, first.err) == (0, "")
-    assert (home.folder / ".env").stat().st_mode & 0o777 == 0o600
+    assert {(home.folder / name).stat().st_mode & 0o777 for name in (".env", "subscribers.yaml")} == {0o600}
 
     empty = home.digest("check")
     assert empty.code == 2
@@ -121,7 +121,7 @@ def test_what_a_run_can_be_asked_for(readers: Home) -> None:
     assert "--now: 'tomorrow' is no time" in wrong.err
 
     state = json.loads(readers.digest("status", "--json", now=SATURDAY).out)
-    assert sorted(state) == ["editions", "papers", "problems", "sources", "subscribers"]
+    assert sorted(state) == ["editions", "papers", "problems", "sources", "states", "subscribers"]
     assert state["papers"] == 2
     assert sorted(state["sources"][0]) == [
         "fresh_at", "last_good_at", "listed", "merged", "name", "new", "polled_at", "problem", "seen", "took_s",
@@ -129,7 +129,8 @@ def test_what_a_run_can_be_asked_for(readers: Home) -> None:
     ]  # fmt: skip
     assert sorted(state["subscribers"][0]) == ["id", "last_edition", "next_send"]
     assert sorted(state["editions"][0]) == [
-        "attempts", "date", "detail", "next_try_at", "papers", "state", "subscriber", "updated_at",
+        "attempts", "date", "detail", "id", "lease_until", "next_try_at", "papers", "resends", "run", "state",
+        "subscriber", "updated_at",
     ]  # fmt: skip
 
 
