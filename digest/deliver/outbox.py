@@ -115,7 +115,7 @@ def drain(
         StoreError: The ledger cannot be written; what is in hand is settled by a later run's ``recover``.
     """
     work = _Drain(ledger, backend, clock, pace, resend, on_outcome, stop, stop_s)
-    # What is alive now outlives this; without it the collector spends half the time in looking through it again.
+    # What is alive now outlives this: the collector need not look through it again and again.
     gc.freeze()
     try:
         return asyncio.run(work.run(feed))
