@@ -16,7 +16,7 @@ from tests.deliver.evil_smtp import EvilSmtp
 NAMES = [f"Reader{number}" for number in range(30)]
 
 
-@pytest.mark.parametrize("runs", [2, 4])
+@pytest.mark.parametrize("runs", [pytest.param(2, marks=pytest.mark.soak), 4])
 def test_runs_at_the_same_time_deliver_each_edition_once(runs: int, home: Home, http: EvilHttp) -> None:
     home.subscribe(*map(reader, NAMES), sources=[arxiv(http)])
     with EvilSmtp() as smtp:

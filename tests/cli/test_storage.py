@@ -62,6 +62,8 @@ def test_a_database_that_cannot_be_used_stops_a_run_before_it_sends(
     with EvilSmtp() as smtp, harm(path) or nullcontext():
         readers.mail_to(smtp)
 
+        readers.env["DIGEST_DATABASE_URL"] = "sqlite:///var/digest.sqlite3?timeout=1"
+
         done = readers.run()
 
         assert done.code == 4

@@ -185,7 +185,11 @@ class Matrix:
 
 
 @pytest.mark.parametrize(
-    "features", [pytest.param(("8BITMIME", "PIPELINING"), id="grouped"), pytest.param(("8BITMIME",), id="one by one")]
+    "features",
+    [
+        pytest.param(("8BITMIME", "PIPELINING"), id="grouped"),
+        pytest.param(("8BITMIME",), id="one by one", marks=pytest.mark.soak),
+    ],
 )
 def test_every_fault_at_every_step(
     features: tuple[str, ...], certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
