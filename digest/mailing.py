@@ -32,7 +32,7 @@ from digest.rank.placed import bring_up_to_date, read_nearness, restore
 from digest.render.compose import Composer
 from digest.world import Choice, World, Write
 
-_AT_ONCE = 16
+_AT_ONCE = 8
 """So many editions are opened, or claimed, in one transaction; they are in memory until they are delivered."""
 
 _ASKED_AGAIN = timedelta(seconds=1)
