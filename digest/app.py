@@ -54,7 +54,7 @@ from digest.deliver.dkim import Signer
 from digest.deliver.folder import FolderBackend
 from digest.deliver.oauth import OauthSettings
 from digest.deliver.pace import Pace
-from digest.deliver.sendmail import SendmailBackend
+from digest.deliver.sendmail import SENDMAIL, SendmailBackend
 from digest.deliver.smtp import SmtpBackend, SmtpSettings
 from digest.embed.load import load_embedder
 from digest.errors import ConfigError, DigestError, EmbedError, StoreError
@@ -446,7 +446,7 @@ def build_backend(settings: Settings, folder: Path | None) -> Backend:
     if kind == "console":
         return ConsoleBackend()
     if kind == "sendmail":
-        return SendmailBackend(Path(where or "/usr/sbin/sendmail"))
+        return SendmailBackend(Path(where) if where else SENDMAIL)
     return build_smtp(settings)
 
 

@@ -219,7 +219,7 @@ def gaps(world: World) -> tuple[Gap, ...]:
 
 
 def stored_edition(world: World, delivery: Delivery, subscriber: Subscriber, missing: tuple[Gap, ...]) -> Edition:
-    """The edition as the ledger holds it, its evidence found again in the papers; `with_wordings` completes it.
+    """The edition as the ledger holds it, its evidence found again in the papers; `Background` completes it.
 
     Papers are shown as they are by now, and the ledger is told, so that no follow-up says it again.
     """

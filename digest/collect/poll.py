@@ -3,12 +3,11 @@
 import asyncio
 import hashlib
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import aclosing
 from datetime import datetime
+from functools import partial
 
 from digest.collect.client import Client, MissingError, Request
 from digest.collect.freshness import Judgement, Read, judge, settled
@@ -19,6 +18,7 @@ from digest.errors import CollectError, StoreError, SuspiciousError, ThrottledEr
 from digest.model import Entry, PaperKey, Poll, Validators, Verdict
 from digest.ports import Ask, Listing, Page, Source, Window
 from digest.text.clean import clean_text, fit
+from digest.threads import run_aside
 
 _log = logging.getLogger(__name__)
 
@@ -305,20 +305,7 @@ def validator_name(source: Source, url: str) -> str:
 
 
 async def _parse(way: Source, page: Page) -> Listing:
-    """Parse in a thread: a large feed takes seconds, in which other sources would seem to be silent.
-
-    In a daemon thread of its own: ``asyncio.run`` and Python's exit wait for the threads of `asyncio.to_thread`, so a
-    parser that hangs would keep the run from ending long after the deadline. This one is left behind.
+    """Parse in a thread: a large feed takes seconds, in which other sources would seem to be silent, and a parser that
+    hangs must not keep the run from ending.
     """
-    parsed: Future[Listing] = Future()
-
-    def work() -> None:
-        if not parsed.set_running_or_notify_cancel():
-            return
-        try:
-            parsed.set_result(way.parse(page))
-        except BaseException as exc:  # noqa: BLE001  whatever it is belongs to who waits
-            parsed.set_exception(exc)
-
-    threading.Thread(target=work, name=f"parse {way.name}", daemon=True).start()
-    return await asyncio.wrap_future(parsed)
+    return await run_aside(f"parse {way.name}", partial(way.parse, page))

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from digest.deliver.replies import show
 from digest.errors import (
     BadAddressError,
     DeliverError,
@@ -19,13 +20,11 @@ from digest.errors import (
     UnreachableError,
 )
 from digest.model import Message, Receipt
-from digest.text.masking import mask_addresses
 from digest.threads import run_aside
 
 SENDMAIL: Final = Path("/usr/sbin/sendmail")
 
 _TIMEOUT_S = 600.0
-_SHOWN_CHARS = 300
 _MEANINGS: Final[Mapping[int, tuple[str, type[DeliverError]]]] = {
     64: ("EX_USAGE", SmtpRefusedError),
     65: ("EX_DATAERR", PermanentDeliverError),
@@ -99,9 +98,7 @@ class SendmailBackend:
             raise self._error(
                 UnreachableError, f"cannot be run ({exc.strerror})", hint="check DIGEST_BACKEND; every message waits"
             ) from exc
-        said = ended.stdout.decode("utf-8", "replace")
-        shown = mask_addresses(" ".join("".join(char if char.isprintable() else " " for char in said).split()))
-        shown = shown[:_SHOWN_CHARS]
+        shown = show(ended.stdout)
         if ended.returncode == 0:
             return Receipt(250, "handed to sendmail")
         if ended.returncode < 0:
